@@ -1,0 +1,88 @@
+/* Profiles: bytes in, bytes out. Knows nothing of files, storage or FUSE.
+ *
+ * A profile's "stored form" is what net/http/pprof serves and people store: the protobuf of google/pprof's profile.proto,
+ * gzipped or not. Its "raw form" is the protobuf itself. All bytes are untrusted: every function bounds what it allocates by the
+ * limits it is given and by the input's size, recurses on nothing, and fails with -EINVAL (no profile, or one that breaks a rule; the words
+ * say which), -EFBIG (past a limit) or -ENOMEM.
+ *
+ * Threads: functions are reentrant; one pgofs_merge belongs to one thread at a time. */
+#pragma once
+
+#include <pgofs/buf.h>
+#include <pgofs/error.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The contract's limits, and the defaults of the options that move them. */
+#define PGOFS_STORED_MAX ((size_t)64 << 20)
+#define PGOFS_RAW_MAX    ((size_t)1 << 30)
+
+/* Stored form -> raw form, appended to `raw` whose max is the limit. Reads gzip of any number of members; bytes that are
+ * no gzip are taken as raw already. Trailing bytes after gzip, a wrong CRC and truncation are -EINVAL. */
+int pgofs_pprof_inflate(const void *stored, size_t len, struct pgofs_buf *raw, struct pgofs_error *err);
+
+/* Raw form -> gzip, appended to `stored`. The same bytes give the same gzip: no time, no name in its header. `level` is 1..12 as libdeflate
+ * counts them. */
+int pgofs_pprof_deflate(const void *raw, size_t len, int level, struct pgofs_buf *stored, struct pgofs_error *err);
+
+/* What a profile says of itself. */
+struct pgofs_profile_info {
+	int64_t time_ns; /* 0 where it does not say */
+	int64_t duration_ns;
+	uint64_t n_samples;      /* with a value that is not 0 */
+	int64_t total_count;     /* samples/count */
+	int64_t total_cpu_ns;    /* cpu/nanoseconds */
+	double start_line_share; /* of the samples' weight, the share whose leaf function has a start line */
+	char build_id[128];      /* of the main mapping, or "" */
+};
+
+/* Would Go's compiler use this profile? 0, and then *ret_info (nullable) is filled; or -EINVAL with the reason in words
+ * a person understands ("no samples", "no function has a start line: …"), -EFBIG. Source of the rules:
+ * cmd/internal/pgo/pprof.go, internal/profile, and the table in docs/profiles.md. `max_raw` bounds the inflated bytes. *ret_info is
+ * filled also where a CPU profile was read to its end and then refused: n_samples 0 says of that one that the program was idle. */
+int pgofs_pprof_check(const void *stored, size_t len, size_t max_raw, struct pgofs_profile_info *ret_info,
+		      struct pgofs_error *err);
+
+/* The three forms in which a merge can be read. */
+enum pgofs_view {
+	PGOFS_VIEW_PPROF, /* what `go tool pprof -proto -symbolize=none` gives for the inputs in this order */
+	PGOFS_VIEW_PGO,   /* the canonical edge profile: all that Go's compiler reads of it */
+	PGOFS_VIEW_TXT,   /* a report for people */
+};
+
+/* "pprof", "pgo", "txt" -> view, 0 or -EINVAL; and back. */
+int pgofs_view_parse(const char *suffix, enum pgofs_view *ret);
+const char *pgofs_view_suffix(enum pgofs_view view);
+
+/* A merge under way: inputs are folded in one at a time, in order; memory is the output's, never the inputs'. */
+struct pgofs_merge;
+
+int pgofs_merge_new(enum pgofs_view view, struct pgofs_merge **ret, struct pgofs_error *err);
+void pgofs_merge_free(struct pgofs_merge *m);
+PGOFS_DEFINE_FREEP(struct pgofs_merge, pgofs_merge_free)
+
+/* One input, as the report names it. All strings are borrowed for the call. */
+struct pgofs_merge_input {
+	const char *path;   /* "sample/2026/11/22/101500Z-web-3.pprof" */
+	const char *source; /* "web-3", or NULL */
+	int64_t taken_ns; /* 0: when the profile says itself */
+	size_t stored_bytes;
+};
+
+/* Folds in one profile in raw form (pgofs_pprof_inflate). `input` may be NULL unless the view is TXT. On any failure the merge is as it
+ * was before the call and may go on: -EINVAL a profile that is broken or does not go with the others (words). */
+int pgofs_merge_add(struct pgofs_merge *m, const void *raw, size_t len, const struct pgofs_merge_input *input,
+		    struct pgofs_error *err);
+
+/* Notes for the report that an input was left out, and why. Does nothing in the other views. */
+int pgofs_merge_skip(struct pgofs_merge *m, const struct pgofs_merge_input *input, const char *why);
+
+/* How many inputs were folded in, and about how many bytes the merge holds now. */
+size_t pgofs_merge_count(const struct pgofs_merge *m);
+size_t pgofs_merge_memory_bytes(const struct pgofs_merge *m);
+
+/* The view's raw form, appended to `out`: protobuf for PPROF and PGO, text for TXT. Deterministic. The merge may go on afterwards.
+ * -ENODATA when nothing was added; but a report is also made of inputs that were all left out. */
+int pgofs_merge_encode(struct pgofs_merge *m, struct pgofs_buf *out, struct pgofs_error *err);
