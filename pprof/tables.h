@@ -1,0 +1,198 @@
+/* The tables of a merge: what the output is made of, each thing once.
+ *
+ * Six tables, a file each: strings, functions, mappings, locations, label sets, samples. An entry is known by its number, in order of first
+ * insertion; entries refer to each other by number, so tables move and grow freely. Two things are the same when google/pprof's Merge holds
+ * them for the same (profile/merge.go: the key() functions); the first seen wins for whatever is not part of the key.
+ *
+ * Every insertion can be undone back to a mark, so that an input that turns out broken leaves nothing behind. Values are added last,
+ * when nothing can fail any more.
+ *
+ * Threads: the caller serialises. */
+#pragma once
+
+#include "arena.h"
+#include "hash.h"
+#include "slots.h"
+
+#include <pgofs/error.h>
+
+#include <stdbool.h>
+
+/* Strings: any bytes. Number 0 is "". */
+struct pgofs_string {
+	const uint8_t *data; /* in the arena */
+	uint32_t len, hash;
+};
+
+struct pgofs_strings {
+	struct pgofs_string *v;
+	size_t n, cap;
+	struct pgofs_slots slots;
+};
+
+struct pgofs_function {
+	uint32_t name, system_name, filename, hash;
+	int64_t start_line;
+};
+
+struct pgofs_functions {
+	struct pgofs_function *v;
+	size_t n, cap;
+	struct pgofs_slots slots;
+};
+
+enum pgofs_mapping_has {
+	PGOFS_HAS_FUNCTIONS = 1 << 0,
+	PGOFS_HAS_FILENAMES = 1 << 1,
+	PGOFS_HAS_LINE_NUMBERS = 1 << 2,
+	PGOFS_HAS_INLINE_FRAMES = 1 << 3,
+};
+
+struct pgofs_mapping {
+	uint64_t start, limit, offset;
+	uint32_t file, build_id, hash;
+	uint32_t has; /* enum pgofs_mapping_has */
+};
+
+struct pgofs_mappings {
+	struct pgofs_mapping *v;
+	size_t n, cap;
+	struct pgofs_slots slots;
+};
+
+struct pgofs_line {
+	int64_t line, column;
+	uint32_t function;
+};
+
+/* Nearly all have one line: that is in the entry, so that comparing it waits for memory once. */
+struct pgofs_location {
+	uint64_t address;
+	union {
+		struct pgofs_line one;
+		const struct pgofs_line *many; /* in the arena; where n_lines is not 1 */
+	};
+	uint32_t n_lines;
+	uint32_t mapping; /* PGOFS_NONE where it has none */
+	uint32_t hash;
+	bool folded;
+};
+
+static inline const struct pgofs_line *pgofs_location_lines(const struct pgofs_location *l)
+{
+	return l->n_lines == 1 ? &l->one : l->many;
+}
+
+struct pgofs_locations {
+	struct pgofs_location *v;
+	size_t n, cap;
+	struct pgofs_slots slots;
+};
+
+/* One label of a set. Sets are sorted as google/pprof writes them: text before numbers, then by key; values of one key in the
+ * order they came. `with_units` tells a number whose unit is "" from one in a set where nobody gave units. */
+struct pgofs_label {
+	int64_t number;
+	uint32_t key, string, unit;
+	bool numeric, with_units;
+};
+
+struct pgofs_label_set {
+	const struct pgofs_label *label; /* in the arena */
+	uint32_t n, hash;
+};
+
+/* Number 0 is the empty set. */
+struct pgofs_label_sets {
+	struct pgofs_label_set *v;
+	size_t n, cap;
+	struct pgofs_slots slots;
+};
+
+/* A stack is kept as it will be written: the location ids (numbers + 1), leaf first, as varints. */
+struct pgofs_stacked {
+	const uint8_t *stack; /* in the arena */
+	uint32_t stack_bytes, n_locations;
+	uint32_t labels, hash;
+};
+
+struct pgofs_samples {
+	struct pgofs_stacked *v;
+	size_t n, cap;
+	int64_t *value; /* n * n_types */
+	size_t value_cap;
+	struct pgofs_slots slots;
+};
+
+/* Location ids stay below it, so that one is at most four bytes in a stack. */
+#define PGOFS_LOCATIONS_MAX ((size_t)1 << 28)
+
+struct pgofs_tables {
+	struct pgofs_seed seed;
+	struct pgofs_arena arena;
+	struct pgofs_strings strings;
+	struct pgofs_functions functions;
+	struct pgofs_mappings mappings;
+	struct pgofs_locations locations;
+	struct pgofs_label_sets label_sets;
+	struct pgofs_samples samples;
+	size_t n_types; /* values of a sample */
+};
+
+struct pgofs_tables_mark {
+	struct pgofs_arena_mark arena;
+	size_t n_strings, n_functions, n_mappings, n_locations, n_label_sets, n_samples;
+};
+
+int pgofs_tables_init(struct pgofs_tables *t, size_t n_types);
+void pgofs_tables_done(struct pgofs_tables *t);
+struct pgofs_tables_mark pgofs_tables_mark(const struct pgofs_tables *t);
+void pgofs_tables_undo(struct pgofs_tables *t, struct pgofs_tables_mark mark);
+size_t pgofs_tables_memory_bytes(const struct pgofs_tables *t);
+
+/* Each table: `find` gives the number or PGOFS_NONE; `add` finds or inserts, and returns 0 with the number, -ENOMEM or
+ * -EFBIG with everything as it was. */
+uint32_t pgofs_string_find(const struct pgofs_tables *t, const uint8_t *data, size_t len);
+int pgofs_string_add(struct pgofs_tables *t, const uint8_t *data, size_t len, uint32_t *ret);
+bool pgofs_string_is(const struct pgofs_tables *t, uint32_t number, const char *text);
+
+uint32_t pgofs_functions_find(const struct pgofs_tables *t, const struct pgofs_function *f);
+int pgofs_functions_add(struct pgofs_tables *t, const struct pgofs_function *f, uint32_t *ret);
+
+uint32_t pgofs_mappings_find(const struct pgofs_tables *t, const struct pgofs_mapping *m);
+int pgofs_mappings_add(struct pgofs_tables *t, const struct pgofs_mapping *m, uint32_t *ret);
+
+/* `l->many` is borrowed for the call. To find, l->hash must be set. */
+uint32_t pgofs_locations_hash(const struct pgofs_tables *t, const struct pgofs_location *l);
+uint32_t pgofs_locations_find(const struct pgofs_tables *t, const struct pgofs_location *l);
+
+/* Asks for the entry that a location with this hash most likely is. */
+void pgofs_locations_prefetch(const struct pgofs_tables *t, uint32_t hash);
+int pgofs_locations_add(struct pgofs_tables *t, const struct pgofs_location *l, uint32_t *ret);
+
+/* Sorts `label` in place; borrowed for the call. */
+int pgofs_label_sets_add(struct pgofs_tables *t, struct pgofs_label *label, size_t n, uint32_t *ret);
+
+/* A sample's hash; s->stack, stack_bytes and labels must be set. */
+uint32_t pgofs_samples_hash(const struct pgofs_tables *t, const struct pgofs_stacked *s);
+
+/* s->stack is borrowed, s->hash is set. A new sample's values are all 0. */
+int pgofs_samples_add(struct pgofs_tables *t, const struct pgofs_stacked *s, uint32_t *ret);
+
+/* Asks for the entry that a sample with this hash most likely is, and then for its stack: a look-up that follows waits less. */
+uint32_t pgofs_samples_prefetch(const struct pgofs_tables *t, uint32_t hash);
+void pgofs_samples_prefetch_stack(const struct pgofs_tables *t, uint32_t likely);
+
+/* The same without looking for an equal one: a profile that is not merged keeps its samples apart. */
+int pgofs_samples_append(struct pgofs_tables *t, const struct pgofs_stacked *s, uint32_t *ret);
+
+static inline int64_t *pgofs_samples_values(const struct pgofs_tables *t, size_t number)
+{
+	return t->samples.value + number * t->n_types;
+}
+
+bool pgofs_samples_all_zero(const struct pgofs_tables *t, size_t number);
+
+/* Fills `into`, which is empty, with the samples of `from` that are not all zero, in their order, and what they need,
+ * numbered in the order they need it; of the values only the n columns named. google/pprof does the same by merging a profile with nothing. */
+int pgofs_tables_compact(struct pgofs_tables *into, const struct pgofs_tables *from, const uint32_t *column, size_t n);

@@ -1,0 +1,120 @@
+/* A single profile is not merged: `go tool pprof` decodes it and writes it again, with its own ids, its own order, doubles, zero
+ * samples and unused tables (internal/driver/fetch.go combineProfiles: "the common case of a single profile").
+ *
+ * So the tables are filled without looking for equals; their entries are at the same places as in the profile, which is
+ * where the encoder finds their ids. */
+#include "array.h"
+#include "fold.h"
+
+#include <string.h>
+
+static int add_functions(struct pgofs_fold *f)
+{
+	struct pgofs_functions *to = &f->t->functions;
+	if (ARRAY_RESERVE(to->v, to->cap, f->p->n_functions) < 0)
+		return -ENOMEM;
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < f->p->n_functions; i++) {
+		const struct pgofs_raw_function *raw = &f->p->function[i];
+		struct pgofs_function fn = { .start_line = raw->start_line };
+		r = pgofs_fold_string(f, raw->name, &fn.name);
+		if (r == 0)
+			r = pgofs_fold_string(f, raw->system_name, &fn.system_name);
+		if (r == 0)
+			r = pgofs_fold_string(f, raw->filename, &fn.filename);
+		to->v[to->n++] = fn;
+	}
+	return r;
+}
+
+static int add_mappings(struct pgofs_fold *f)
+{
+	struct pgofs_mappings *to = &f->t->mappings;
+	if (ARRAY_RESERVE(to->v, to->cap, f->p->n_mappings) < 0)
+		return -ENOMEM;
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < f->p->n_mappings; i++) {
+		const struct pgofs_raw_mapping *raw = &f->p->mapping[i];
+		struct pgofs_mapping m = pgofs_fold_mapping(raw);
+		r = pgofs_fold_string(f, raw->file, &m.file);
+		if (r == 0)
+			r = pgofs_fold_string(f, raw->build_id, &m.build_id);
+		to->v[to->n++] = m;
+	}
+	return r;
+}
+
+static int add_locations(struct pgofs_fold *f)
+{
+	struct pgofs_locations *to = &f->t->locations;
+	struct pgofs_line *line =
+	    pgofs_arena_take(&f->t->arena, f->p->n_lines * sizeof *line, _Alignof(struct pgofs_line));
+	if (!line || ARRAY_RESERVE(to->v, to->cap, f->p->n_locations) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < f->p->n_lines; i++) {
+		const struct pgofs_raw_line *raw = &f->p->line[i];
+		line[i] = (struct pgofs_line){ raw->line, raw->column, (uint32_t)raw->function };
+	}
+	for (size_t i = 0; i < f->p->n_locations; i++) {
+		const struct pgofs_raw_location *raw = &f->p->location[i];
+		struct pgofs_location *l = &to->v[to->n++];
+		*l = (struct pgofs_location){ .address = raw->address,
+					      .many = line + raw->first_line,
+					      .n_lines = raw->n_lines,
+					      .mapping = (uint32_t)raw->mapping,
+					      .folded = raw->folded };
+		if (raw->n_lines == 1)
+			l->one = line[raw->first_line];
+	}
+	return 0;
+}
+
+static int add_stack(struct pgofs_fold *f, struct pgofs_stacked *s)
+{
+	if (ARRAY_RESERVE(f->bytes, f->bytes_cap, f->stack.n * 10) < 0)
+		return -ENOMEM;
+	uint8_t *out = f->bytes;
+	for (size_t i = 0; i < f->stack.n; i++)
+		out = pgofs_varint_put(out, f->p->location[f->stack.place[i]].id);
+	s->stack = f->bytes;
+	s->stack_bytes = (uint32_t)(out - f->bytes);
+	s->n_locations = (uint32_t)f->stack.n;
+	return 0;
+}
+
+static int add_sample(struct pgofs_fold *f, size_t number)
+{
+	struct pgofs_sample sample;
+	struct pgofs_stacked s = { 0 };
+	uint32_t at;
+	int r = pgofs_sample_parse(f->p, number, &sample, f->value, f->err);
+	if (r == 0)
+		r = pgofs_sample_stack(f->p, &sample, &f->stack, f->err);
+	if (r == 0)
+		r = add_stack(f, &s);
+	if (r == 0 && sample.labels.p)
+		r = pgofs_fold_labels(f, &sample, &s.labels);
+	if (r == 0)
+		r = pgofs_samples_append(f->t, &s, &at);
+	if (r < 0)
+		return r;
+	if (!f->plan->plain)
+		pgofs_plan_apply(f->plan, f->value);
+	memcpy(pgofs_samples_values(f->t, at), f->value, f->plan->n * sizeof *f->value);
+	return 0;
+}
+
+int pgofs_fold_verbatim(struct pgofs_fold *f, struct pgofs_tables *t, const struct pgofs_profile *p,
+			const struct pgofs_plan *plan, struct pgofs_error *err)
+{
+	int r = pgofs_fold_begin(f, t, p, plan, err);
+	if (r == 0)
+		r = add_functions(f);
+	if (r == 0)
+		r = add_mappings(f);
+	if (r == 0)
+		r = add_locations(f);
+	for (size_t i = 0; r == 0 && i < p->n_samples; i++)
+		r = add_sample(f, i);
+	return r;
+}
