@@ -1,0 +1,236 @@
+/* The chain, and the one set of credentials in use.
+ *
+ * Long mounts outlive their tokens, so credentials are renewed five minutes before they expire, by whichever call comes
+ * first; the others go on with what they have. If that fails, what is there serves until it has really expired, and the
+ * sources are left alone for a while. No thread of our own is needed, and none is lost by a fork.
+ *
+ * What must stay true: no secret goes into a log, an error or a core of freed memory; a source that is set up and fails
+ * is an error, not a reason to try the next. */
+#include "s3-credentials.h"
+
+#include "s3-credentials-sources.h"
+
+#include <pgofs/log.h>
+#include <pgofs/units.h>
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+#define RENEW_BEFORE_S  300
+#define NEXT_TRY_S      10
+#define TOKEN_MAX_BYTES ((size_t)64 << 10)
+
+struct s3_identity {
+	struct s3_identity_config config;
+	pthread_mutex_t lock; /* guards all below */
+	pthread_cond_t asked;
+	struct s3_credentials *now; /* or NULL */
+	bool asking;                /* one thread is at the sources */
+	int64_t next_try_s;
+	unsigned n_rounds;      /* how often the sources were asked */
+	int last_result;        /* of the last round, */
+	struct pgofs_error why; /* and its words */
+};
+
+void s3_wipe_free(char *secret)
+{
+	if (secret)
+		OPENSSL_cleanse(secret, strlen(secret));
+	free(secret);
+}
+
+struct s3_credentials *s3_credentials_new(const char *source, const char *access_key, const char *secret_key,
+					  const char *token, int64_t expires_s)
+{
+	_cleanup_(s3_credentials_unrefp) struct s3_credentials *c = calloc(1, sizeof *c);
+	if (!c)
+		return NULL;
+	atomic_init(&c->refs, 1);
+	c->source = source;
+	c->expires_s = expires_s;
+	c->access_key = strdup(access_key);
+	c->secret_key = strdup(secret_key);
+	c->token = token && *token ? strdup(token) : NULL;
+	return c->access_key && c->secret_key && (c->token || !token || !*token) ? STEAL(c) : NULL;
+}
+
+struct s3_credentials *s3_credentials_ref(struct s3_credentials *c)
+{
+	if (c)
+		atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+	return c;
+}
+
+void s3_credentials_unref(struct s3_credentials *c)
+{
+	if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	free(c->access_key);
+	s3_wipe_free(c->secret_key);
+	s3_wipe_free(c->token);
+	free(c);
+}
+
+int s3_read_token(const char *path, char **ret, struct pgofs_error *err)
+{
+	_cleanup_(pgofs_fclosep) FILE *f = fopen(path, "re");
+	if (!f)
+		return pgofs_error_errno(err, -EIO, "token file %s: %m", path);
+	_cleanup_(s3_wipe_freep) char *text = calloc(1, TOKEN_MAX_BYTES + 1);
+	if (!text)
+		return pgofs_error_errno(err, -ENOMEM, "token file %s", path);
+
+	size_t n = fread(text, 1, TOKEN_MAX_BYTES, f);
+	if (ferror(f) || n == TOKEN_MAX_BYTES)
+		return pgofs_error_set(err, -EIO, "token file %s: cannot be read, or is larger than %zu bytes", path,
+				       TOKEN_MAX_BYTES);
+	size_t start = strspn(text, " \t\r\n");
+	size_t len = strcspn(text + start, " \t\r\n");
+	if (!len)
+		return pgofs_error_set(err, -EIO, "token file %s: it is empty", path);
+	*ret = strndup(text + start, len);
+	return *ret ? 0 : pgofs_error_errno(err, -ENOMEM, "token file %s", path);
+}
+
+int s3_source_environment(const struct s3_ask *ask, struct s3_credentials **ret, struct pgofs_error *err)
+{
+	const char *access_key = s3_env("AWS_ACCESS_KEY_ID"), *secret_key = s3_env("AWS_SECRET_ACCESS_KEY");
+	if (!access_key && !secret_key)
+		return -ENOENT;
+	if (!access_key || !secret_key)
+		return pgofs_error_set(err, -EACCES, "%s is not set, though %s is",
+				       access_key ? "AWS_SECRET_ACCESS_KEY" : "AWS_ACCESS_KEY_ID",
+				       access_key ? "AWS_ACCESS_KEY_ID" : "AWS_SECRET_ACCESS_KEY");
+	*ret = s3_credentials_new("environment", access_key, secret_key, s3_env("AWS_SESSION_TOKEN"), 0);
+	return *ret ? 0 : pgofs_error_errno(err, -ENOMEM, "credentials");
+}
+
+static const struct {
+	const char *name;
+	s3_source_fn ask;
+} chain[] = {
+	{ "environment", s3_source_environment },    { "shared files", s3_source_shared },
+	{ "web identity", s3_source_web_identity },  { "container endpoint", s3_source_container },
+	{ "instance metadata", s3_source_instance },
+};
+
+static int ask_chain(const struct s3_identity *id, int64_t deadline_ns, struct s3_credentials **ret,
+		     struct pgofs_error *err)
+{
+	_cleanup_(s3_profile_freep) struct s3_profile *profile = NULL;
+	int r = s3_profile_open(id->config.profile, &profile, err);
+	if (r < 0)
+		return r == -ENOENT ? -EACCES : r;
+
+	struct s3_ask ask = { id->config.http, profile, id->config.region, deadline_ns };
+	for (size_t i = id->config.profile_first ? 1 : 0; i < sizeof chain / sizeof *chain; i++) {
+		r = chain[i].ask(&ask, ret, err);
+		if (r == 0)
+			pgofs_log(PGOFS_LOG_DEBUG, "credentials found", "source", (*ret)->source, "access-key",
+				  (*ret)->access_key);
+		if (r != -ENOENT)
+			return r < 0 ? pgofs_error_wrap(err, r, "credentials from %s", chain[i].name) : 0;
+	}
+	return pgofs_error_set(
+	    err, -EACCES,
+	    "no credentials: none in the environment (AWS_ACCESS_KEY_ID), in profile %s of ~/.aws, of a "
+	    "web identity, a container or an instance; for a public bucket say no-sign-request",
+	    s3_profile_name(profile));
+}
+
+int s3_identity_new(const struct s3_identity_config *config, struct s3_identity **ret, struct pgofs_error *err)
+{
+	struct s3_identity *id = calloc(1, sizeof *id);
+	if (!id)
+		return pgofs_error_errno(err, -ENOMEM, "credentials");
+	pthread_condattr_t monotonic;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	id->config = *config;
+	pthread_mutex_init(&id->lock, NULL);
+	pthread_cond_init(&id->asked, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	*ret = id;
+	return 0;
+}
+
+void s3_identity_free(struct s3_identity *id)
+{
+	if (!id)
+		return;
+	s3_credentials_unref(id->now);
+	pthread_cond_destroy(&id->asked);
+	pthread_mutex_destroy(&id->lock);
+	free(id);
+}
+
+static int64_t now_s(void)
+{
+	return pgofs_now_ns() / PGOFS_NS_PER_S;
+}
+
+static bool good_for(const struct s3_credentials *c, int64_t seconds)
+{
+	return c && (!c->expires_s || c->expires_s - now_s() > seconds);
+}
+
+/* With the lock held: may this caller go on with id->now, or is it (*ret_ask) the one to ask the sources? Neither: wait. */
+static bool may_use(struct s3_identity *id, const struct s3_credentials *refused, bool *ret_ask)
+{
+	bool usable = good_for(id->now, 0) && id->now != refused;
+	bool wanted = !usable || (!good_for(id->now, RENEW_BEFORE_S) && now_s() >= id->next_try_s);
+	*ret_ask = wanted && !id->asking;
+	return usable && !*ret_ask;
+}
+
+/* With the lock held: keeps what a round of the chain found, or why it found nothing. */
+static void settle(struct s3_identity *id, int r, struct s3_credentials *found, const struct pgofs_error *why)
+{
+	id->asking = false;
+	id->next_try_s = now_s() + NEXT_TRY_S;
+	id->n_rounds++;
+	id->last_result = r;
+	id->why = *why;
+	if (r == 0) {
+		s3_credentials_unref(id->now);
+		id->now = found;
+	}
+	pthread_cond_broadcast(&id->asked);
+}
+
+/* With the lock held, but for the time at the sources. */
+static void ask_once(struct s3_identity *id, int64_t deadline_ns)
+{
+	struct s3_credentials *found = NULL;
+	struct pgofs_error why = { "" };
+	id->asking = true;
+	pthread_mutex_unlock(&id->lock);
+	int r = ask_chain(id, deadline_ns, &found, &why);
+	if (r < 0)
+		pgofs_log(PGOFS_LOG_WARNING, "credentials not renewed", "why", why.text);
+	pthread_mutex_lock(&id->lock);
+	settle(id, r, found, &why);
+}
+
+int s3_identity_get(struct s3_identity *id, const struct s3_credentials *refused, int64_t deadline_ns,
+		    struct s3_credentials **ret, struct pgofs_error *err)
+{
+	struct timespec until = { deadline_ns / PGOFS_NS_PER_S, deadline_ns % PGOFS_NS_PER_S };
+	PGOFS_LOCKED(&id->lock);
+	unsigned seen = id->n_rounds;
+	bool ask;
+
+	while (!may_use(id, refused, &ask)) {
+		if (id->n_rounds != seen && id->last_result < 0)
+			return pgofs_error_set(err, id->last_result, "%s", id->why.text);
+		if (ask)
+			ask_once(id, deadline_ns);
+		else if (pthread_cond_timedwait(&id->asked, &id->lock, &until) == ETIMEDOUT)
+			return pgofs_error_set(err, -ETIMEDOUT, "waiting for credentials took too long");
+	}
+	*ret = s3_credentials_ref(id->now);
+	return 0;
+}
