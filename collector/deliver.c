@@ -1,0 +1,147 @@
+/* A failure is either about the profile or about the place. A place that is away, full or slow comes back: its profiles wait, in
+ * order. A profile that the place will never take (a mount refuses with EINVAL what Go could not use) must not hold up those behind
+ * it: it is given up, with a line that says so.
+ *
+ * A mount that is not there is a directory that is: writing into it would hide the profiles underneath. So once `into` has been
+ * seen in a FUSE mount, it must be in one. */
+#include "deliver.h"
+
+#include "join.h"
+#include "place.h"
+
+#include <pgofs/log.h>
+#include <pgofs/units.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#define FUSE_MAGIC 0x65735546
+
+struct deliver {
+	struct deliver_config config;
+	pthread_t thread;
+	bool mount_seen;
+};
+
+static bool on_fuse(int fd)
+{
+	struct statfs st;
+	return fstatfs(fd, &st) == 0 && st.f_type == FUSE_MAGIC;
+}
+
+/* Opens the directory that `into` lies in, for a look at what is mounted there, before anything is made. */
+static int open_parent(const char *into)
+{
+	char parent[4096];
+	snprintf(parent, sizeof parent, "%s/..", into);
+	if (access(into, F_OK) == 0)
+		return open(into, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	snprintf(parent, sizeof parent, "%s", into);
+	char *slash = strrchr(parent, '/');
+	if (slash)
+		slash[slash == parent] = '\0';
+	return open(slash ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Opens `into`, which is made where only it is missing. */
+static int open_into(struct deliver *d, struct pgofs_error *err)
+{
+	const char *into = d->config.into;
+	_cleanup_(pgofs_closep) int near = open_parent(into);
+	if (near < 0)
+		return pgofs_error_errno(err, -errno, "%s", into);
+	d->mount_seen |= on_fuse(near);
+	if ((d->config.require_mount || d->mount_seen) && !on_fuse(near))
+		return pgofs_error_set(err, -ENOTCONN, "%s: nothing is mounted there", into);
+
+	if (mkdir(into, 0777) < 0 && errno != EEXIST)
+		return pgofs_error_errno(err, -errno, "make %s", into);
+	int fd = open(into, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? pgofs_error_errno(err, -errno, "%s", into) : fd;
+}
+
+/* Is this about the profile, so that trying again is in vain? */
+static bool is_final(int code)
+{
+	return code == -EINVAL || code == -EFBIG || code == -EEXIST || code == -ENAMETOOLONG || code == -EBADMSG;
+}
+
+static int write_entry(struct deliver *d, const struct spool_entry *e, struct pgofs_error *err)
+{
+	_cleanup_(pgofs_bytes_unrefp) struct pgofs_bytes *bytes = NULL;
+	int r = spool_read(d->config.spool, e, &bytes, err);
+	if (r == -ENOENT)
+		return -EBADMSG; /* not the place's ENOENT, which passes */
+	if (r < 0)
+		return r;
+	_cleanup_(pgofs_closep) int root = open_into(d, err);
+	if (root < 0)
+		return root;
+	r = place_write(root, e->path, bytes->data, bytes->len, err);
+	if (r == -EINVAL)
+		pgofs_error_set(err, r,
+				"write %s: refused: it takes only profiles that Go can use, under APP/YYYY/MM/DD/",
+				e->path);
+	return r;
+}
+
+static void deliver_entry(struct deliver *d, const struct spool_entry *e)
+{
+	struct pgofs_error err = { "" };
+	const char *bytes = PGOFS_FMT("%" PRIu64, e->size_bytes);
+	int r = write_entry(d, e, &err);
+	if (r == 0) {
+		pgofs_log(PGOFS_LOG_INFO, "profile stored", "path", e->path, "bytes", bytes);
+		metrics_delivered(d->config.metrics, e->app);
+		spool_done(d->config.spool, e);
+	} else if (is_final(r)) {
+		pgofs_log(PGOFS_LOG_ERROR, "profile given up", "path", e->path, "bytes", bytes, "why", err.text);
+		metrics_refused(d->config.metrics, e->app);
+		spool_done(d->config.spool, e);
+	} else {
+		pgofs_log(PGOFS_LOG_WARNING, "profile waits", "path", e->path, "bytes", bytes, "why", err.text);
+		metrics_postponed(d->config.metrics, e->app);
+		spool_postpone(d->config.spool, e);
+	}
+}
+
+static void *run(void *context)
+{
+	struct deliver *d = context;
+	const struct spool_entry *e;
+	while ((e = spool_take(d->config.spool))) {
+		deliver_entry(d, e);
+		d->config.changed(d->config.context);
+	}
+	return NULL;
+}
+
+int deliver_start(const struct deliver_config *config, struct deliver **ret, struct pgofs_error *err)
+{
+	struct deliver *d = calloc(1, sizeof *d);
+	if (!d)
+		return pgofs_error_errno(err, -ENOMEM, "delivery");
+	d->config = *config;
+	int r = -pthread_create(&d->thread, NULL, run, d);
+	if (r < 0) {
+		free(d);
+		return pgofs_error_errno(err, r, "delivery: thread");
+	}
+	*ret = d;
+	return 0;
+}
+
+int deliver_finish(struct deliver *d, int64_t until_ns)
+{
+	if (!d)
+		return 0;
+	if (join_until(d->thread, until_ns))
+		return -ETIMEDOUT;
+	free(d);
+	return 0;
+}
