@@ -1,0 +1,34 @@
+/* Many profiles, fetched and inflated side by side, handed over one by one in order.
+ *
+ * Threads: starts its own and has ended them on return. `fetch` is called from any of them and from the caller's; `each` from the
+ * caller's thread alone. */
+#pragma once
+
+#include <pgofs/buf.h>
+#include <pgofs/error.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct pgofs_gather {
+	size_t n; /* inputs: 0 .. n-1 */
+	void *context;
+
+	/* The stored bytes of input `i`, with one reference. -EFBIG (too large) and -ENODATA (gone, and may be): `each` will hear
+	 * of it. Any other failure ends the gathering and is returned by it. */
+	int (*fetch)(void *context, size_t i, struct pgofs_bytes **ret, struct pgofs_error *err);
+
+	/* About how many stored bytes `i` has, for the memory bound. */
+	uint64_t (*size_of)(void *context, size_t i);
+
+	/* Input `i` in raw form, for the call; or in `why`, else NULL, what is wrong with it. Below 0 ends the gathering and is
+	 * returned by it. */
+	int (*each)(void *context, size_t i, const void *raw, size_t len, const char *why, struct pgofs_error *err);
+
+	unsigned n_fetch;     /* threads that fetch and inflate ahead; 0: all on the caller's thread */
+	unsigned n_inflate;   /* of these, inflated at the same time; at least 1 */
+	size_t raw_max_bytes; /* of one input, inflated */
+	size_t memory_bytes;  /* held ahead of `each`, about; one input more where it alone is larger */
+};
+
+int pgofs_gather_run(const struct pgofs_gather *g, struct pgofs_error *err);

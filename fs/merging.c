@@ -1,0 +1,105 @@
+/* Gathered inputs are folded in as they come; then the merge is encoded once.
+ *
+ * One broken input never fails a merge: it is left out, and its owner hears of it. What the merge holds is bounded as well as each
+ * input is, so that a folder full of hostile profiles ends in words and not in the kernel's hands.
+ *
+ * The .pprof is compressed at libdeflate's level 1: at level 6 it would be a tenth smaller and cost 90 ms more for the merge of a
+ * thousand, on every read. The .pgo is small and goes where bytes are kept (build contexts, repositories): level 6. */
+#include "merging.h"
+
+#include "gather.h"
+
+#include <pgofs/cleanup.h>
+
+#include <errno.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+struct run {
+	const struct pgofs_merging *m;
+	struct pgofs_merge *merge;
+};
+
+static int fetch(void *context, size_t i, struct pgofs_bytes **ret, struct pgofs_error *err)
+{
+	const struct pgofs_merging *m = ((struct run *)context)->m;
+	return m->fetch(m->context, i, ret, err);
+}
+
+static uint64_t size_of(void *context, size_t i)
+{
+	const struct pgofs_merging *m = ((struct run *)context)->m;
+	return m->size_of(m->context, i);
+}
+
+static int skip(const struct run *run, size_t i, const struct pgofs_merge_input *input, const char *why,
+		struct pgofs_error *err)
+{
+	int r = pgofs_merge_skip(run->merge, input, why);
+	if (r < 0)
+		return pgofs_error_errno(err, r, "%s", input->path);
+	return run->m->skipped(run->m->context, i, why, err);
+}
+
+static int each(void *context, size_t i, const void *raw, size_t len, const char *why, struct pgofs_error *err)
+{
+	const struct run *run = context;
+	const struct pgofs_merging *m = run->m;
+	struct pgofs_merge_input input = { 0 };
+	struct pgofs_error broken = { "" };
+	m->describe(m->context, i, &input);
+
+	int r = why ? -EINVAL : pgofs_merge_add(run->merge, raw, len, &input, &broken);
+	if (r == -ENOMEM)
+		return pgofs_error_errno(err, r, "merge %s", input.path);
+	if (r < 0)
+		r = skip(run, i, &input, why ? why : broken.text, err);
+	if (r == 0 && pgofs_merge_memory_bytes(run->merge) > m->raw_max_bytes)
+		r = pgofs_error_set(err, -EFBIG, "merge: with %s it holds more than the largest profile allowed",
+				    input.path);
+	if (r == 0 && m->progress)
+		m->progress(m->progress_context, i + 1, m->n);
+	return r;
+}
+
+static unsigned n_processors(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+	return n > 1 ? (unsigned)n : 1;
+}
+
+static int finish(const struct run *run, struct pgofs_bytes **ret, struct pgofs_error *err)
+{
+	_cleanup_(pgofs_buf_done) struct pgofs_buf raw = PGOFS_BUF(run->m->raw_max_bytes);
+	_cleanup_(pgofs_buf_done) struct pgofs_buf stored = PGOFS_BUF(run->m->raw_max_bytes);
+	enum pgofs_view view = run->m->view;
+	int r = pgofs_merge_encode(run->merge, &raw, err);
+	if (r == 0 && view != PGOFS_VIEW_TXT)
+		r = pgofs_pprof_deflate(raw.data, raw.len, view == PGOFS_VIEW_PGO ? 6 : 1, &stored, err);
+	if (r < 0)
+		return r;
+	*ret = pgofs_bytes_consume_buf(view == PGOFS_VIEW_TXT ? &raw : &stored);
+	return *ret ? 0 : pgofs_error_errno(err, -ENOMEM, "merge");
+}
+
+int pgofs_merging_run(const struct pgofs_merging *m, struct pgofs_bytes **ret, struct pgofs_error *err)
+{
+	_cleanup_(pgofs_merge_freep) struct pgofs_merge *merge = NULL;
+	int r = pgofs_merge_new(m->view, &merge, err);
+	if (r < 0)
+		return r;
+	struct run run = { m, merge };
+	const struct pgofs_gather g = {
+		.n = m->n,
+		.context = &run,
+		.fetch = fetch,
+		.size_of = size_of,
+		.each = each,
+		.n_fetch = m->n_fetch,
+		.n_inflate = n_processors(),
+		.raw_max_bytes = m->raw_max_bytes,
+		.memory_bytes = m->memory_bytes,
+	};
+	r = pgofs_gather_run(&g, err);
+	return r < 0 ? r : finish(&run, ret, err);
+}

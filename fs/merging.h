@@ -1,0 +1,38 @@
+/* From inputs, wherever they come from, to the bytes of a merged file. The one way to do it: what a mount shows and what `pgofs merge`
+ * writes are the same bytes for the same inputs.
+ *
+ * Threads: as gather.h; `fetch` alone is called from other threads. */
+#pragma once
+
+#include <pgofs/buf.h>
+#include <pgofs/error.h>
+#include <pgofs/pprof.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct pgofs_merging {
+	enum pgofs_view view;
+	size_t n;
+	void *context;
+
+	int (*fetch)(void *context, size_t i, struct pgofs_bytes **ret, struct pgofs_error *err); /* as in gather.h */
+	uint64_t (*size_of)(void *context, size_t i);
+
+	/* What to call input `i`; what `ret` points to lives until the next call. */
+	void (*describe)(void *context, size_t i, struct pgofs_merge_input *ret);
+
+	/* Input `i` is left out. Below 0 ends the merge. */
+	int (*skipped)(void *context, size_t i, const char *why, struct pgofs_error *err);
+
+	void (*progress)(void *context, size_t n_done, size_t n); /* nullable; once an input */
+	void *progress_context;
+
+	unsigned n_fetch;
+	size_t raw_max_bytes; /* of an input, and of what the merge itself may hold */
+	size_t memory_bytes;  /* for inputs held ahead of their turn */
+};
+
+/* In gzip, but for the text. -ENODATA where no input was usable (a report is made all the same); -EFBIG where the merge grew past
+ * raw_max_bytes. */
+int pgofs_merging_run(const struct pgofs_merging *m, struct pgofs_bytes **ret, struct pgofs_error *err);

@@ -1,0 +1,46 @@
+/* The bytes of merged files: made once for all who wait, kept while there is room.
+ *
+ * A snapshot belongs to a set of inputs and a view, not to a name: last-24h and yesterday's date share one where their
+ * inputs are the same.
+ *
+ * Threads: pgofs_views_* may be called from any thread. One mutex, not held while a merge is made. */
+#pragma once
+
+#include "selection.h"
+#include "tree.h"
+
+struct pgofs_views;
+
+struct pgofs_views_config {
+	struct pgofs_backend *backend; /* borrowed */
+	size_t stored_max_bytes, raw_max_bytes;
+	uint64_t memory_bytes; /* snapshots kept; least recently used go first */
+	size_t gather_bytes;   /* inputs held ahead, of one merge */
+	unsigned n_fetch;
+	void (*progress)(void *context, size_t n_done, size_t n); /* nullable */
+	void *progress_context;
+};
+
+int pgofs_views_new(const struct pgofs_views_config *config, struct pgofs_views **ret, struct pgofs_error *err);
+void pgofs_views_free(struct pgofs_views *v);
+PGOFS_DEFINE_FREEP(struct pgofs_views, pgofs_views_free)
+
+enum pgofs_views_flags {
+	PGOFS_VIEWS_WITHOUT_GONE = 1 << 0, /* leave out what was removed or replaced since it was selected */
+};
+
+/* The snapshot of a selection that is not empty. -ENOENT no input was usable (words name one; the report is made all the same); -ESTALE
+ * an input was removed or replaced since: select again. */
+int pgofs_views_get(struct pgofs_views *v, const struct pgofs_selection *s, enum pgofs_view view, unsigned flags,
+		    struct pgofs_snapshot **ret, struct pgofs_error *err);
+
+/* Is it known already that no input is usable? Makes nothing. */
+bool pgofs_views_known_unusable(struct pgofs_views *v, const struct pgofs_selection *s, enum pgofs_view view);
+
+struct pgofs_views_stats {
+	uint64_t n_made, n_kept_hits, n_joined, n_inputs, n_skipped;
+	uint64_t fetched_bytes;
+	uint64_t made_ns; /* wall time spent in making */
+	uint64_t n_kept, memory_bytes;
+};
+void pgofs_views_stats(struct pgofs_views *v, struct pgofs_views_stats *ret);
