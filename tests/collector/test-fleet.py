@@ -1,0 +1,428 @@
+#!/usr/bin/env python3
+"""What a fleet asks of the collector: discovery, configuration, trust, the spool, being watched."""
+import base64
+import json
+import os
+import signal
+import ssl
+import subprocess
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+from harness import NAME, Case
+from hostile import Hostile
+from nameserver import A, AAAA, SRV, NameServer
+
+
+class Fleet(Case):
+    def setUp(self):
+        super().setUp()
+        self.server = self.serve()
+
+    def serve(self, **how):
+        server = Hostile(**how)
+        self.addCleanup(server.close)
+        return server
+
+    def write(self, name, content):
+        """Replaces a file whole, as a careful program would."""
+        path = self.top / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        text = content if isinstance(content, str) else json.dumps(content)
+        (self.top / "new").write_text(text)
+        os.replace(self.top / "new", path)
+        return path
+
+    def group(self, kind, *names, **labels):
+        """One group for each name: the hostile server is one address, so paths tell them apart."""
+        return [
+            {"targets": [name], "labels": {"__address__": f"127.0.0.1:{self.server.port}", "__profile_path__": f"/{kind}/{name}", **labels}}
+            for name in names
+        ]
+
+    def once(self, *args, **popen):
+        collector = self.collect("--once", "--duration=1s", "--margin=2s", f"--into={self.into}", *args, **popen)
+        return collector.wait(), collector
+
+    def again(self, *args, **popen):
+        return self.collect("--interval=1s", "--duration=1s", "--margin=2s", f"--into={self.into}", *args, **popen)
+
+
+class Discovery(Fleet):
+    def test_files_list_targets_and_their_apps(self):
+        self.write("sd/a.json", self.group("good", "web-1", "web-2", app="shop") + self.group("good", "x", app="api", team="blue"))
+        self.write("sd/b.yml", f"- targets: ['127.0.0.1:{self.server.port}']\n  labels: {{__profile_path__: /good/plain, app: yaml, instance: one}}\n")
+        code, collector = self.once(f"--file-sd={self.top}/sd/*")
+        self.assertEqual(code, 0, collector.log)
+        stored = self.stored()
+        self.assertEqual(sorted((p.split("/")[0], NAME.search(p)[1]) for p in stored), [("api", "x"), ("shop", "web-1"), ("shop", "web-2"), ("yaml", "one")])
+        self.assertEqual(sorted(stored.values()), sorted(b for bodies in self.server.served.values() for b in bodies))
+
+    def test_a_file_is_read_again_when_it_changes_and_a_bad_one_changes_nothing(self):
+        self.write("sd.json", self.group("good", "a"))
+        collector = self.again(f"--file-sd={self.top}/sd.json", f"--target=n={self.server.url('good', 'n')}")
+        collector.until(lambda: self.server.served["a"], "a")
+        self.write("sd.json", self.group("good", "b"))
+        collector.until(lambda: self.server.served["b"], "b")
+        n_a = len(self.server.requests["a"])
+        self.write("sd.json", '[{"targets": ["h:1"')
+        collector.until_log("target file refused")
+        n_b = len(self.server.requests["b"])
+        collector.until(lambda: len(self.server.requests["b"]) >= n_b + 2, "b again")
+        self.assertLessEqual(len(self.server.requests["a"]), n_a + 1)
+        (self.top / "sd.json").unlink()
+        collector.until_log("target file gone")
+        n_b, n_n = len(self.server.requests["b"]), len(self.server.requests["n"])
+        collector.until(lambda: len(self.server.requests["n"]) >= n_n + 3, "n")
+        self.assertLessEqual(len(self.server.requests["b"]), n_b + 1)
+        self.assertEqual(collector.stop(), 0)
+        self.assertEqual(sum("target file refused" in line for line in collector.lines), 1, collector.log)
+
+    def test_names_are_resolved_each_round(self):
+        names = NameServer()
+        self.addCleanup(names.close)
+        names.records["shop.test", A] = ["127.0.0.1", "127.0.0.2"]
+        names.records["_pprof._tcp.shop.test", SRV] = [("localhost", self.server.port), ("down.test", 1)]
+        collector = self.again(
+            f"--dns-server={names.address}", f"--dns=shop.test:{self.server.port}", "--dns-srv=_pprof._tcp.shop.test", "--path=/good/dns", "--app=shop"
+        )
+        sources = lambda: {NAME.search(path)[1] for path in self.stored() if path.startswith("shop/")}
+        port = self.server.port
+        collector.until(lambda: {f"127.0.0.1_{port}", f"localhost_{port}"} <= sources(), "profiles of both kinds")
+        collector.until_log("target=127.0.0.2_")  # nobody listens there
+        names.records["_pprof._tcp.shop.test", SRV] = []
+        collector.until_log("name has no address")
+        names.silent = True
+        n = len(self.stored())
+        collector.until_log("its last answer stays", timeout=30)
+        collector.until(lambda: len(self.stored()) > n, "profiles though the name server is silent")
+        self.assertEqual(collector.stop(), 0, collector.log)
+        self.assertIn(("shop.test", AAAA), names.questions)
+
+    def test_once_waits_for_names(self):
+        names = NameServer()
+        self.addCleanup(names.close)
+        names.records["shop.test", A] = ["127.0.0.1"]
+        code, collector = self.once(f"--dns-server={names.address}", f"--dns=shop.test:{self.server.port}", "--path=/good/dns")
+        self.assertEqual(code, 0, collector.log)
+        self.assertEqual(len(self.stored()), 1)
+
+    def test_sighup_before_names_are_resolved(self):
+        names = NameServer()
+        self.addCleanup(names.close)
+        names.silent = True
+        collector = self.again(f"--dns-server={names.address}", f"--dns=shop.test:{self.server.port}", f"--target=n={self.server.url('good', 'n')}")
+        time.sleep(1)  # signals are blocked by then, and a question takes longer
+        self.assertNotIn("started", collector.log)
+        for _ in range(5):
+            collector.process.send_signal(signal.SIGHUP)
+            time.sleep(0.05)
+        collector.until_log("configuration read again", timeout=60)
+        collector.until(lambda: self.server.served["n"], "a profile")
+        self.assertEqual(collector.stop(), 0, collector.log)
+
+    def test_profiles_k_of_n_replicas_a_round(self):
+        self.write("sd.json", self.group("good", *[f"r{i}" for i in range(10)], app="shop") + self.group("good", "only", app="api"))
+        code, collector = self.once(f"--file-sd={self.top}/sd.json", "--replicas=3")
+        self.assertEqual(code, 0, collector.log)
+        apps = [path.split("/")[0] for path in self.stored()]
+        self.assertEqual((apps.count("shop"), apps.count("api")), (3, 1))
+
+    def test_a_busy_target_is_tried_again_in_the_same_round(self):
+        collector = self.collect("--interval=10s", "--duration=1s", f"--into={self.into}", *[f"--target=b{i}={self.server.url('busy_once', f'b{i}')}" for i in range(4)])
+        collector.until(lambda: sum(len(self.server.requests[f"b{i}"]) for i in range(4)) >= 6, "retries", timeout=25)
+        for i in range(4):
+            times = [when for when, _, _ in self.server.requests[f"b{i}"]]
+            if len(times) > 1:
+                self.assertLess(times[1] - times[0], 8)
+        self.assertEqual(collector.stop(), 0)
+
+
+class Configuration(Fleet):
+    def config(self, **changes):
+        return {
+            "into": str(self.into),
+            "interval": "1s",
+            "duration": "1s",
+            "jobs": [{"app": "shop", "target": [f"web={self.server.url('good', 'web')}"]}],
+            **changes,
+        }
+
+    def test_a_file_says_what_options_say(self):
+        self.write("token", "s3cret\n")
+        path = self.write(
+            "config.yaml",
+            f"# what is collected\ninto: {self.into}\nduration: 1s\nmargin: 2s\nonce: true\nmax_profile: 1MiB\n"
+            f"jobs:\n- app: shop\n  replicas: 0\n  target:\n  - web={self.server.url('good', 'web')}\n"
+            f"- app: api\n  bearer_token_file: {self.top}/token\n  target: api={self.server.url('good', 'api')}\n",
+        )
+        collector = self.collect(f"--config={path}", f"--target=extra={self.server.url('good', 'extra')}")
+        self.assertEqual(collector.wait(), 0, collector.log)
+        places = sorted((path[: path.index("20")], NAME.search(path)[1]) for path in self.stored())
+        self.assertEqual(places, [("", "extra"), ("api/", "api"), ("shop/", "web")])
+        self.assertIn("Authorization: Bearer s3cret", self.server.requests["api"][0][2])
+        self.assertNotIn("s3cret", collector.log)
+
+    def test_check_config_says_whether_it_is_good(self):
+        self.write("sd.json", self.group("good", "a", "b"))
+        bad_sd = self.write("bad.json", [{"targets": ["h:1"], "labels": {"app": "merged"}}])
+        cases = [
+            (self.config(), 0, "the configuration is good: 1 targets"),
+            (self.config(jobs=[{"file_sd": str(self.top / "sd.json")}]), 0, "good: 2 targets"),
+            (self.config(jobs=[{"file_sd": str(bad_sd)}]), 2, 'app "merged"'),
+            (self.config(jobs=[{"file_sd": "/nonexistent/*.json"}]), 2, "no such file"),
+            (self.config(intervall="1s"), 2, "unknown key intervall"),
+            (self.config(interval="1"), 2, "is not a time"),
+            (self.config(jobs=[{"target": "a=http://h", "colour": "red"}]), 2, "jobs: number 1: unknown key colour"),
+            (self.config(jobs={}), 2, "jobs: not a list"),
+            (self.config(jobs=["x"]), 2, "not a mapping"),
+            (self.config(jobs=[]), 2, "nothing to profile"),
+            (self.config(jobs=[{"target": "a=http://h", "app": "a/b"}]), 2, 'app "a/b"'),
+            (self.config(jobs=[{"dns": "shop"}]), 2, "is not NAME:PORT"),
+            (self.config(jobs=[{"target": "a=http://h", "ca_file": "/nonexistent"}]), 2, "/nonexistent: No such file"),
+            (self.config(jobs=[{"target": "a=http://h", "scheme": "ftp"}]), 2, "only http and https"),
+            (self.config(interval={"a": 1}), 2, "not one value"),
+            ([], 2, "not a mapping"),
+            ("into: [", 2, "line 2"),
+            ("into: a\ninto: b\n", 2, "a key twice"),
+            ("a: &a [*a]\n", 2, "too deep"),
+            ("", 2, "not a mapping"),
+        ]
+        for content, code, words in cases:
+            with self.subTest(content=content):
+                path = self.write("c.yaml", content)
+                done = subprocess.run([os.environ["PGOFS_COLLECTOR"], "--check-config", "-c", path], capture_output=True, text=True)
+                self.assertEqual(done.returncode, code, done)
+                self.assertIn(words, done.stdout + done.stderr)
+        self.assertFalse(self.into.exists())
+
+    def test_sighup_reads_it_again_and_a_bad_one_changes_nothing(self):
+        path = self.write("c.json", self.config())
+        collector = self.collect(f"--config={path}")
+        collector.until(lambda: self.server.served["web"], "web")
+        self.write("c.json", "{")
+        collector.process.send_signal(signal.SIGHUP)
+        collector.until_log("configuration refused, the old one stays")
+        n = len(self.server.served["web"])
+        collector.until(lambda: len(self.server.served["web"]) > n, "web, still")
+        self.write("c.json", self.config(into="/elsewhere", jobs=[{"app": "new", "target": f"fresh={self.server.url('good', 'fresh')}"}]))
+        collector.process.send_signal(signal.SIGHUP)
+        collector.until_log("configuration read again")
+        n = len(self.server.requests["web"])
+        collector.until(lambda: len(self.server.served["fresh"]) >= 2, "fresh")
+        self.assertLessEqual(len(self.server.requests["web"]), n + 1)
+        self.assertIn("a change that needs a restart option=into", collector.log)
+        collector.until(lambda: any(p.startswith("new/") for p in self.stored()), "new/ in the old directory")
+        self.assertEqual(collector.stop(), 0, collector.log)
+
+    def test_sighup_in_flight_starts_nothing_twice(self):
+        path = self.write("c.json", self.config(margin="5s", jobs=[{"target": [f"s={self.server.url('slower', 's')}", f"n={self.server.url('never', 'n')}"]}]))
+        collector = self.collect(f"--config={path}")
+        collector.until(lambda: self.server.at_once["s"] and self.server.at_once["n"], "requests")
+        for i in range(20):
+            self.write("c.json", self.config(margin="5s", jobs=[{"target": [f"s={self.server.url('slower', 's')}"] + [f"n={self.server.url('never', 'n')}"] * (i % 2)}]))
+            collector.process.send_signal(signal.SIGHUP)
+            time.sleep(0.05)
+        collector.until(lambda: len(self.server.served["s"]) >= 2, "two profiles")
+        self.assertEqual(collector.stop(), 0)
+        self.assertEqual(max(self.server.most_at_once.values()), 1)
+
+
+class Trust(Fleet):
+    def make_certificates(self):
+        def openssl(*args):
+            subprocess.run(["openssl", *args], check=True, capture_output=True, cwd=self.top)
+
+        for ca in ("ca", "other"):
+            openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{ca}.key", "-out", f"{ca}.pem", "-subj", f"/CN={ca}", "-days", "2")
+        for name in ("server", "client"):
+            (self.top / f"{name}.ext").write_text("subjectAltName=DNS:shop.test\n")
+            openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+            openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", f"{name}.pem", "-days", "2", "-extfile", f"{name}.ext")
+
+    def test_tls_is_checked_both_ways(self):
+        self.make_certificates()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.top / "server.pem", self.top / "server.key")
+        context.load_verify_locations(self.top / "ca.pem")
+        context.verify_mode = ssl.CERT_REQUIRED
+        server = self.serve(tls=context)
+        at = lambda name: self.top / name
+        trust, mine = ["--ca-file", at("ca.pem"), "--server-name=shop.test"], ["--cert-file", at("client.pem"), "--key-file", at("client.key")]
+        cases = [
+            ([*trust, *mine], 0, "profile stored"),
+            (trust, 1, "target failed"),
+            ([*mine, "--server-name=shop.test"], 1, "self-signed certificate"),
+            ([*mine, "--ca-file", at("other.pem"), "--server-name=shop.test"], 1, "certificate"),
+            ([*mine, "--ca-file", at("ca.pem")], 1, "no alternative certificate subject name"),
+            ([*mine, "--ca-file", at("ca.pem"), "--server-name=else.test"], 1, "no alternative certificate subject name"),
+        ]
+        for args, code, words in cases:
+            with self.subTest(args=args):
+                got, collector = self.once(f"--target=a={server.url('good', 'a')}", *args)
+                self.assertEqual(got, code, collector.log)
+                self.assertIn(words, collector.log)
+        self.assertIn(f"Host: shop.test:{server.port}", server.requests["a"][0][2])
+
+    def test_secrets_are_read_for_every_request(self):
+        token = self.write("token", "opensesame\n")
+        collector = self.again(f"--target=a={self.server.url('good', 'a')}", f"--bearer-token-file={token}")
+        collector.until(lambda: self.server.served["a"], "a profile")
+        self.write("token", "rhubarb\n")
+        collector.until(lambda: "Authorization: Bearer rhubarb" in str(self.server.requests["a"]), "the new token")
+        token.unlink()
+        collector.until_log("token: No such file")
+        self.write("token", "xyzzy")
+        collector.until(lambda: "Authorization: Bearer xyzzy" in str(self.server.requests["a"]), "the newest token")
+        self.assertEqual(collector.stop(), 0)
+        for secret in ("opensesame", "rhubarb", "xyzzy"):
+            self.assertNotIn(secret, collector.log)
+
+    def test_basic_authentication(self):
+        password = self.write("password", "open sesame")
+        code, collector = self.once(f"--target=a={self.server.url('good', 'a')}", "--username=ali", f"--password-file={password}")
+        self.assertEqual(code, 0, collector.log)
+        word = base64.b64encode(b"ali:open sesame").decode()
+        self.assertIn(f"Authorization: Basic {word}", self.server.requests["a"][0][2])
+
+    def test_goes_through_the_proxy_of_the_environment(self):
+        env = {"http_proxy": f"http://127.0.0.1:{self.server.port}", "no_proxy": "direct.test"}
+        code, collector = self.once("--target=a=http://far.test/good/a", "--target=b=http://direct.test/good/b", env=env)
+        self.assertEqual(code, 1)
+        self.assertEqual(self.server.requests["a"][0][1], "http://far.test/good/a?seconds=1")
+        self.assertEqual(self.server.requests["b"], [])
+        self.assertIn("target=b reason=unreachable", collector.log)
+
+
+class Spool(Fleet):
+    def test_what_was_collected_survives_kill_9_and_is_delivered_once_in_order(self):
+        spool, place = self.top / "spool", self.top / "mnt" / "app"
+        args = ["--interval=1s", "--duration=1s", f"--into={place}", f"--spool={spool}", *[f"--target=t{i}={self.server.url('good', f't{i}')}" for i in range(5)]]
+        for _ in range(3):
+            collector = self.collect(*args)
+            collector.until_log("profile waits")
+            n = len(self.stored(spool))
+            collector.until(lambda: len(self.stored(spool)) >= n + 3, "profiles in the spool")
+            collector.stop(signal.SIGKILL)
+        kept = self.stored(spool)
+        self.assertGreaterEqual(len(kept), 9)
+        # Killed between delivery and its bookkeeping: the first is there already.
+        first = sorted(kept)[0]
+        place.parent.mkdir()
+        (place / first).parent.mkdir(parents=True)
+        (place / first).write_bytes(kept[first])
+        # Killed in the middle of another delivery.
+        collector = self.collect(*args[:-5], "--target=down=http://127.0.0.1:1")
+        collector.until(lambda: len(self.stored(place)) == len(kept), "all of them")
+        collector.until(lambda: not self.stored(spool), "an empty spool")
+        self.assertEqual(collector.stop(), 0)
+        self.assertEqual(self.stored(place), kept)
+        self.assert_tidy(place)
+        self.assertEqual([p for p in spool.iterdir() if p.name != ".lock"], [])
+        order = [line.split("path=")[1].split()[0] for line in collector.lines if "profile stored" in line]
+        self.assertEqual(order, sorted(kept))
+
+    def test_the_oldest_go_when_the_spool_is_full(self):
+        spool, size = self.top / "spool", 4096
+        day = spool / "2026/01/01"
+        day.mkdir(parents=True)
+        for i in range(30):
+            (day / f"0000{i:02}.000Z-x.pprof").write_bytes(bytes(300))
+        collector = self.again(
+            f"--target=a={self.server.url('good', 'a')}", f"--into={self.top}/away/app", f"--spool={spool}", f"--spool-size={size}", "--spool-age=0", "--max-profile=1KiB"
+        )
+        collector.until(lambda: len(self.server.served["a"]) >= 2, "profiles")
+        collector.until_log("/000018.000Z-x.pprof")
+        self.assertEqual(collector.stop(), 0)
+        stored = self.stored(spool)
+        self.assertLessEqual(sum(map(len, stored.values())), size)
+        self.assertTrue(any("-a.pprof" in path for path in stored), "the new one was dropped, not the old")
+        dropped = [line.split("path=")[1].split()[0] for line in collector.lines if "profile dropped" in line]
+        self.assertEqual(dropped, [f"2026/01/01/0000{i:02}.000Z-x.pprof" for i in range(len(dropped))])
+
+    def test_two_collectors_do_not_share_a_spool(self):
+        spool = self.top / "spool"
+        first = self.again(f"--target=a={self.server.url('good', 'a')}", f"--spool={spool}")
+        first.until_log("started")
+        second = self.again(f"--target=a={self.server.url('good', 'a')}", f"--spool={spool}")
+        self.assertEqual(second.wait(), 1)
+        self.assertIn("another collector uses it", second.log)
+        self.assertEqual(first.stop(), 0)
+
+    def test_a_hung_directory_holds_up_neither_collecting_nor_sigterm(self):
+        # A FIFO in the place of a file blocks whoever opens it for reading, as a hung mount would.
+        spool, day = self.top / "spool", self.into / "2026" / "01" / "01"
+        day.mkdir(parents=True)
+        os.mkfifo(day / "000000.000Z-x.pprof")
+        (spool / "2026/01/01").mkdir(parents=True)
+        (spool / "2026/01/01/000000.000Z-x.pprof").write_bytes(b"x")
+        collector = self.again(f"--target=a={self.server.url('good', 'a')}", f"--spool={spool}", "--spool-age=0")
+        collector.until(lambda: len(self.stored(spool)) >= 3, "profiles in the spool")
+        started = time.monotonic()
+        self.assertEqual(collector.stop(), 0, collector.log)
+        self.assertLess(time.monotonic() - started, 8)
+        self.assertIn("stopping without waiting any longer", collector.log)
+
+
+class Watched(Fleet):
+    def get(self, path, port):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.read().decode()
+
+    def metrics(self, port):
+        found = {}
+        for line in self.get("/metrics", port).splitlines():
+            if not line.startswith("#"):
+                self.assertRegex(line, r'^pgofs_collector_[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [0-9.e+-]+$')
+                name, value = line.rsplit(" ", 1)
+                self.assertNotIn(name, found)
+                found[name.removeprefix("pgofs_collector_")] = float(value)
+        return found
+
+    def test_serves_metrics_and_health(self):
+        self.write("sd.json", self.group("good", "g", app="shop") + self.group("missing", "m", app="shop") + self.group("idle", "i", app="api"))
+        collector = self.again(f"--file-sd={self.top}/sd.json", f"--target=n={self.server.url('never', 'n')}", "--listen=0")
+        collector.until_log("listening")
+        port = next(line for line in collector.lines if "listening" in line).split("port=")[1]
+        self.assertIn("address=127.0.0.1", collector.log)
+        self.assertEqual(self.get("/healthz", port), "ok\n")
+        collector.until(lambda: self.metrics(port).get('delivered_total{app="shop"}', 0) >= 2, "two deliveries")
+        m = self.metrics(port)
+        self.assertEqual(m['targets{app="shop"}'], 2)
+        self.assertGreaterEqual(m['scrapes_total{app="shop",outcome="good"}'], 2)
+        self.assertGreaterEqual(m['scrapes_total{app="shop",outcome="http"}'], 1)
+        self.assertGreaterEqual(m['scrapes_total{app="api",outcome="idle"}'], 1)
+        self.assertEqual(m['delivered_total{app="api"}'], 0)
+        self.assertIn('targets{app="app"}', m)  # the target of no app counts under its directory's name
+        self.assertAlmostEqual(m['last_delivery_timestamp_seconds{app="shop"}'], time.time(), delta=5)
+        self.assertGreater(m['scrape_bytes_total{app="shop"}'], 100)
+        self.assertIn("spool_profiles", m)
+        self.assertIn('spool_dropped_total{reason="full"}', m)
+        with self.assertRaises(urllib.error.HTTPError) as caught:
+            self.get("/other", port)
+        self.assertEqual(caught.exception.code, 404)
+        caught.exception.close()
+        self.assertEqual(collector.stop(), 0)
+
+    def test_logs_are_one_line_an_event_in_the_form_asked_for(self):
+        for form in ("json", "logfmt"):
+            _, collector = self.once(f"--target=a={self.server.url('missing', 'a')}", f"--log-format={form}")
+            for line in collector.lines:
+                if form == "json":
+                    self.assertIn(json.loads(line)["msg"], ("started", "target failed"))
+                else:
+                    self.assertRegex(line, r'^time=\S+ level=\w+ msg=("[^"]+"|\w+)')
+
+    def test_a_taken_port_is_an_error_in_words(self):
+        code, collector = self.once(f"--target=a={self.server.url('good', 'a')}", f"--listen={self.server.port}")
+        self.assertEqual(code, 1)
+        self.assertIn("Address already in use", collector.log)
+        code, collector = self.once(f"--target=a={self.server.url('good', 'a')}", "--listen=nowhere:x")
+        self.assertEqual(code, 1)
+        self.assertIn("not [ADDRESS:]PORT", collector.log)
+
+
+if __name__ == "__main__":
+    unittest.main()

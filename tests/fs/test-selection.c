@@ -1,0 +1,171 @@
+#include "faulty.h"
+#include "selection.h"
+
+#include <pgofs/units.h>
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#define DAY_NS (INT64_C(20779) * PGOFS_NS_PER_DAY) /* 2026-11-22 */
+
+static struct pgofs_backend *storage;
+static struct pgofs_catalog *catalog;
+
+static void open_it(void)
+{
+	struct pgofs_backend *memory = NULL;
+	cr_assert_eq(pgofs_backend_open("memory:", NULL, &memory, NULL), 0);
+	storage = faulty_new(memory);
+	const struct pgofs_catalog_config config = { .backend = storage,
+						     .refresh_ns = 3600 * PGOFS_NS_PER_S,
+						     .memory_bytes = 64 * PGOFS_MIB,
+						     .now_ns = pgofs_monotonic_ns };
+	cr_assert_eq(pgofs_catalog_new(&config, &catalog, NULL), 0);
+}
+
+static void close_it(void)
+{
+	pgofs_catalog_free(catalog);
+	pgofs_backend_free(storage);
+}
+
+TestSuite(selection, .init = open_it, .fini = close_it, .timeout = 30);
+
+static void put(const char *key)
+{
+	struct pgofs_stored stored;
+	cr_assert_eq(pgofs_backend_put(storage, key, key, strlen(key), 0, &stored, NULL), 0, "%s", key);
+	pgofs_catalog_note_put(catalog, key, &stored);
+}
+
+/* The paths, one a line. */
+static const char *select_paths(const char *app, const char *window)
+{
+	static char text[8192];
+	_cleanup_(pgofs_selection_freep) struct pgofs_selection *s = NULL;
+	struct pgofs_window w;
+	cr_assert_eq(pgofs_window_parse(window, strlen(window), DAY_NS + 12 * PGOFS_NS_PER_HOUR, &w), 0);
+	cr_assert_eq(pgofs_selection_new(catalog, app, &w, 4, &s, NULL), 0);
+	text[0] = '\0';
+	for (size_t i = 0; i < s->n; i++) {
+		char path[PGOFS_PATH_SIZE];
+		strcat(strcat(text, pgofs_input_path(path, &s->inputs[i])), "\n");
+	}
+	return text;
+}
+
+Test(selection, takes_what_was_taken_in_the_window_and_nothing_else)
+{
+	put("app/2026/11/22/095959Z.pprof");
+	put("app/2026/11/22/100000Z.pprof");
+	put("app/2026/11/22/115959.999Z.pprof");
+	put("app/2026/11/22/120000Z.pprof");
+	put("app/2026/11/21/110000Z.pprof");
+	put("other/2026/11/22/110000Z.pprof");
+	cr_assert_str_eq(select_paths("app", "20261122T100000Z..20261122T120000Z"),
+			 "app/2026/11/22/100000Z.pprof\napp/2026/11/22/115959.999Z.pprof\n");
+	cr_assert_str_eq(select_paths("app", "last-2h"), "app/2026/11/22/100000Z.pprof\n"
+							 "app/2026/11/22/115959.999Z.pprof\n"
+							 "app/2026/11/22/120000Z.pprof\n");
+	cr_assert_str_eq(select_paths("app", "2026-11-20"), "");
+	cr_assert_str_eq(select_paths("nobody", "2026-11-22"), "");
+}
+
+Test(selection, allows_a_clock_that_is_fast_by_five_minutes)
+{
+	put("app/2026/11/22/120500Z.pprof");
+	put("app/2026/11/22/120500.001Z.pprof");
+	cr_assert_str_eq(select_paths("app", "last-1h"), "app/2026/11/22/120500Z.pprof\n");
+}
+
+Test(selection, takes_the_folders_word_over_the_storages_time)
+{
+	put("app/2026/11/20/no-stamp.pprof"); /* stored now, which is far after that day: its last instant */
+	cr_assert_str_eq(select_paths("app", "2026-11-20"), "app/2026/11/20/no-stamp.pprof\n");
+	cr_assert_str_eq(select_paths("app", "20261120T235959Z..20261121T000000Z"), "app/2026/11/20/no-stamp.pprof\n");
+	cr_assert_str_eq(select_paths("app", "20261120T000000Z..20261120T235959Z"), "");
+}
+
+Test(selection, is_in_the_order_of_whole_paths_over_all_apps)
+{
+	put("a/2026/11/22/100000Z.pprof");
+	put("a-b/2026/11/22/100000Z.pprof");
+	put("a.b/2026/11/22/100000Z.pprof");
+	put("a0/2026/11/21/100000Z.pprof");
+	put("a0/2026/11/22/100000Z-x.pprof");
+	put("a0/2026/11/22/100000Z.pprof");
+	static const char in_order[] = "a-b/2026/11/22/100000Z.pprof\n"
+				       "a.b/2026/11/22/100000Z.pprof\n"
+				       "a/2026/11/22/100000Z.pprof\n"
+				       "a0/2026/11/21/100000Z.pprof\n"
+				       "a0/2026/11/22/100000Z-x.pprof\n"
+				       "a0/2026/11/22/100000Z.pprof\n";
+	cr_assert_str_eq(select_paths(NULL, "last-7d"), in_order, "walked");
+	cr_assert_str_eq(select_paths(NULL, "2026-11-21..2026-11-22"), in_order, "named");
+}
+
+Test(selection, walks_only_what_the_window_touches)
+{
+	put("app/2025/11/22/100000Z.pprof");
+	put("app/2026/10/31/100000Z.pprof");
+	put("app/2026/11/01/100000Z.pprof");
+	put("app/2026/11/30/100000Z.pprof");
+	put("app/2026/12/01/100000Z.pprof");
+	faulty_reset_counts(storage);
+	cr_assert_str_eq(select_paths("app", "2026-11"),
+			 "app/2026/11/01/100000Z.pprof\napp/2026/11/30/100000Z.pprof\n");
+	cr_assert_eq(faulty_count(storage, FAULTY_LIST), 5, "app, year, month, two days; not %u",
+		     faulty_count(storage, FAULTY_LIST));
+	cr_assert_str_eq(select_paths("app", "2026-11-01..2026-11-30"),
+			 "app/2026/11/01/100000Z.pprof\napp/2026/11/30/100000Z.pprof\n");
+	cr_assert_eq(faulty_count(storage, FAULTY_LIST), 5);
+	cr_assert_eq(strlen(select_paths("app", "1970-01-01..2261-12-31")),
+		     5 * strlen("app/2026/11/01/100000Z.pprof\n"));
+}
+
+Test(selection, of_a_day_asks_for_that_day_alone)
+{
+	put("app/2026/11/22/100000Z.pprof");
+	faulty_reset_counts(storage);
+	select_paths("app", "2026-11-22");
+	cr_assert_eq(faulty_count(storage, FAULTY_LIST), 1);
+}
+
+Test(selection, asks_for_many_days_side_by_side)
+{
+	char key[64];
+	for (int day = 1; day <= 28; day++) {
+		snprintf(key, sizeof key, "app/2026/11/%02d/100000Z.pprof", day);
+		put(key);
+	}
+	faulty_rule(storage, &(struct faulty_rule){ FAULTY_LIST, .delay_ns = 20 * PGOFS_NS_PER_MS });
+	faulty_reset_counts(storage);
+	cr_assert_eq(strlen(select_paths("app", "2026-11")), 28 * strlen("app/2026/11/01/100000Z.pprof\n"));
+	cr_assert_eq(faulty_most_at_once(storage, FAULTY_LIST), 4);
+}
+
+static void fingerprint(const char *app, const char *window, uint8_t ret[static PGOFS_FINGERPRINT_SIZE])
+{
+	_cleanup_(pgofs_selection_freep) struct pgofs_selection *s = NULL;
+	struct pgofs_window w;
+	cr_assert_eq(pgofs_window_parse(window, strlen(window), DAY_NS + 12 * PGOFS_NS_PER_HOUR, &w), 0);
+	cr_assert_eq(pgofs_selection_new(catalog, app, &w, 4, &s, NULL), 0);
+	memcpy(ret, s->fingerprint, PGOFS_FINGERPRINT_SIZE);
+}
+
+Test(selection, has_one_fingerprint_for_one_set)
+{
+	uint8_t one[PGOFS_FINGERPRINT_SIZE], other[PGOFS_FINGERPRINT_SIZE];
+	put("app/2026/11/22/100000Z.pprof");
+	put("app/2026/11/22/110000Z.pprof");
+	fingerprint("app", "last-24h", one);
+	fingerprint("app", "2026-11-22", other);
+	cr_assert_arr_eq(one, other, sizeof one, "the same set, whatever the window");
+
+	put("app/2026/11/22/110000Z.pprof"); /* replaced: another version */
+	fingerprint("app", "2026-11-22", other);
+	cr_assert_arr_neq(one, other, sizeof one);
+
+	fingerprint("app", "20261122T100000Z..20261122T110000Z", one);
+	cr_assert_arr_neq(one, other, sizeof one, "fewer");
+}

@@ -1,0 +1,95 @@
+/* Profiles from outside: any bytes must be refused in words or accepted by all; what is accepted must merge, and what a merge
+ * writes must be accepted again and be the same when merged alone. */
+#include <pgofs/pprof.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+#define RAW_MAX ((size_t)8 << 20)
+
+#define MUST(what)                                                                                                     \
+	do {                                                                                                           \
+		if (!(what))                                                                                           \
+			abort();                                                                                       \
+	} while (0)
+
+#define BUF _cleanup_(pgofs_buf_done) struct pgofs_buf
+
+/* The outcome of adding the same bytes `times` times; *out is empty where they were refused. */
+static int merge(enum pgofs_view view, const struct pgofs_buf *raw, int times, struct pgofs_buf *out)
+{
+	_cleanup_(pgofs_merge_freep) struct pgofs_merge *m = NULL;
+	const struct pgofs_merge_input input = { .path = "path", .source = "source" };
+	struct pgofs_error err = { "" };
+	int r = 0;
+	MUST(pgofs_merge_new(view, &m, &err) == 0);
+	for (int i = 0; r == 0 && i < times; i++)
+		r = pgofs_merge_add(m, raw->data, raw->len, &input, &err);
+	if (r == 0)
+		r = pgofs_merge_encode(m, out, &err);
+	MUST(r == 0 || err.text[0]);
+	return r;
+}
+
+static void same_again(enum pgofs_view view, const struct pgofs_buf *raw)
+{
+	BUF once = PGOFS_BUF(RAW_MAX), twice = PGOFS_BUF(RAW_MAX);
+	if (merge(view, raw, 1, &once) < 0)
+		return;
+	MUST(merge(view, &once, 1, &twice) == 0);
+	MUST(once.len == twice.len && memcmp(once.data, twice.data, once.len) == 0);
+}
+
+/* Bad bytes between two good profiles leave no trace. */
+static void leaves_no_trace(const struct pgofs_buf *raw, const struct pgofs_buf *good)
+{
+	for (enum pgofs_view view = PGOFS_VIEW_PPROF; view <= PGOFS_VIEW_TXT; view++) {
+		_cleanup_(pgofs_merge_freep) struct pgofs_merge *m = NULL;
+		BUF with = PGOFS_BUF(RAW_MAX), without = PGOFS_BUF(RAW_MAX);
+		MUST(pgofs_merge_new(view, &m, NULL) == 0);
+		MUST(pgofs_merge_add(m, good->data, good->len, NULL, NULL) == 0);
+		if (pgofs_merge_add(m, raw->data, raw->len, NULL, NULL) == 0)
+			continue;
+		MUST(pgofs_merge_add(m, good->data, good->len, NULL, NULL) == 0);
+		MUST(pgofs_merge_encode(m, &with, NULL) == 0);
+
+		_cleanup_(pgofs_merge_freep) struct pgofs_merge *clean = NULL;
+		MUST(pgofs_merge_new(view, &clean, NULL) == 0);
+		MUST(pgofs_merge_add(clean, good->data, good->len, NULL, NULL) == 0);
+		MUST(pgofs_merge_add(clean, good->data, good->len, NULL, NULL) == 0);
+		MUST(pgofs_merge_encode(clean, &without, NULL) == 0);
+		MUST(with.len == without.len && memcmp(with.data, without.data, with.len) == 0);
+	}
+}
+
+/* main.main calls main.leaf, one sample: the smallest profile that is of use. */
+static const uint8_t good_bytes[] = "\x0a\x04\x08\x01\x10\x02\x12\x06\x0a\x02\x01\x02\x10\x01"
+				    "\x22\x0a\x08\x01\x18\x01\x22\x04\x08\x01\x10\x07"
+				    "\x22\x0a\x08\x02\x18\x02\x22\x04\x08\x02\x10\x07"
+				    "\x2a\x06\x08\x01\x10\x03\x28\x01\x2a\x06\x08\x02\x10\x04\x28\x01"
+				    "\x32\x00\x32\x07samples\x32\x05"
+				    "count\x32\x09main.leaf\x32\x09main.main";
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	BUF raw = PGOFS_BUF(RAW_MAX), good = PGOFS_BUF(1024), twice = PGOFS_BUF(RAW_MAX), text = PGOFS_BUF(RAW_MAX);
+	struct pgofs_profile_info info;
+	struct pgofs_error err = { "" };
+	int checked = pgofs_pprof_check(data, len, RAW_MAX, &info, &err);
+	MUST(checked == 0 || err.text[0]);
+	if (pgofs_pprof_inflate(data, len, &raw, NULL) < 0)
+		return 0;
+	MUST(raw.len <= RAW_MAX);
+	MUST(pgofs_buf_append(&good, good_bytes, sizeof good_bytes - 1) == 0);
+	MUST(pgofs_pprof_check(good.data, good.len, RAW_MAX, NULL, NULL) == 0);
+
+	int merged = merge(PGOFS_VIEW_PPROF, &raw, 2, &twice);
+	MUST(checked < 0 || merged == 0);
+	MUST(checked < 0 || merge(PGOFS_VIEW_TXT, &raw, 2, &text) == 0);
+	same_again(PGOFS_VIEW_PPROF, &raw);
+	same_again(PGOFS_VIEW_PGO, &raw);
+	leaves_no_trace(&raw, &good);
+	return 0;
+}

@@ -1,0 +1,3 @@
+module example.org/pgofs
+
+go 1.21
