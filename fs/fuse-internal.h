@@ -24,6 +24,7 @@ struct pgofs_handle {
 	struct pgofs_spooled *spooled; /* the inode's */
 	struct pgofs_listing *listing;
 	atomic_bool wrote;
+	bool writes; /* opened to be written to */
 	pid_t owner; /* the process that opened it; 0 unknown */
 };
 

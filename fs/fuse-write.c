@@ -47,6 +47,7 @@ static int open_spooled(struct pgofs_call *c, struct pgofs_handle *h, int flags)
 
 int pgofs_open_for_writing(struct pgofs_call *c, struct pgofs_handle *h, int flags)
 {
+	h->writes = true;
 	h->owner = process_of(fuse_req_ctx(c->req)->pid);
 	if (h->inode->spooled)
 		return open_spooled(c, h, flags);
@@ -109,6 +110,7 @@ void pgofs_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 		return;
 	}
 	h->spooled = i->spooled;
+	h->writes = true;
 	h->owner = process_of(fuse_req_ctx(req)->pid);
 	fi->fh = (uintptr_t)h;
 	fi->keep_cache = 1;
@@ -201,7 +203,10 @@ void pgofs_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct pgofs_handle *h = pgofs_handle_of(fi);
 	pgofs_call_init(&c, req, "profile not stored");
 	int r = 0;
-	if (h->spooled && atomic_load(&h->wrote) && !is_inherited(h, req))
+	bool closes = h->spooled && h->writes && !is_inherited(h, req);
+	if (closes)
+		pgofs_spooled_settle(h->spooled);
+	if (closes && atomic_load(&h->wrote))
 		r = store(&c, h);
 	if (r < 0)
 		pgofs_call_fail(&c, r);

@@ -35,6 +35,7 @@ struct pgofs_spooled {
 	bool visible; /* the path leads to it; holds one reference */
 	bool dirty;   /* changed since it was stored */
 	bool refused; /* and since storage refused it, not */
+	bool settled; /* nor since a writer closed it */
 	bool unlinked;
 	bool storing;
 	bool
@@ -150,6 +151,12 @@ static int new_file(struct pgofs_spool *s, const char *path, struct pgofs_spoole
 	return 0;
 }
 
+/* The kernel tells of the last close some time after close() has returned; a writer that closed it is done before. */
+static bool being_written(const struct pgofs_spooled *f)
+{
+	return f->n_open && !f->settled;
+}
+
 int pgofs_spool_create(struct pgofs_spool *s, const char *path, bool stores, struct pgofs_spooled **ret)
 {
 	PGOFS_LOCKED(&s->lock);
@@ -239,7 +246,7 @@ int pgofs_spool_list(struct pgofs_spool *s, const char *dir, pgofs_spool_entry_f
 		struct pgofs_spooled *f;
 		LIST_FOREACH(f, &s->by_path[b], by_path)
 		{
-			if (!f->visible || (f->stores && f->n_open))
+			if (!f->visible || (f->stores && (f->len || being_written(f))))
 				continue;
 			if (strncmp(f->path, dir, len) || f->path[len] != '/' || strchr(f->path + len + 1, '/'))
 				continue;
@@ -284,7 +291,7 @@ static void touch(struct pgofs_spooled *f)
 {
 	f->mtime_ns = pgofs_now_ns();
 	f->dirty = true;
-	f->refused = false;
+	f->refused = f->settled = false;
 }
 
 int pgofs_spooled_write(struct pgofs_spooled *f, const void *data, size_t len, uint64_t offset)
@@ -383,6 +390,7 @@ int pgofs_spooled_open_empty(struct pgofs_spooled *f)
 	if (f->len)
 		touch(f);
 	f->len = 0;
+	f->settled = false;
 	return 0;
 }
 
@@ -405,6 +413,12 @@ bool pgofs_spooled_close(struct pgofs_spooled *f)
 	PGOFS_LOCKED(&f->spool->lock);
 	wait_stored(f);
 	return --f->n_open || closed(f);
+}
+
+void pgofs_spooled_settle(struct pgofs_spooled *f)
+{
+	PGOFS_LOCKED(&f->spool->lock);
+	f->settled = true;
 }
 
 bool pgofs_spooled_readable(struct pgofs_spooled *f)
@@ -493,17 +507,20 @@ int pgofs_spooled_rename(struct pgofs_spooled *f, const struct pgofs_spool_move 
 	wait_stored(f);
 	if (!f->visible)
 		return -ENOENT;
-	if (move->stores && !f->n_open && f->len) {
+	if (move->stores && f->len && !being_written(f)) {
 		int r = store_as(f, path, move->flags, tree, err);
 		if (r < 0)
 			return r;
 		set_path(f, STEAL(path));
+		f->stores = true; /* who has it open still may write more */
+		f->put_flags = 0;
 		f->dirty = false;
 		hide(f);
-		end(f);
+		if (!f->n_open)
+			end(f);
 		return 0;
 	}
-	if (move->stores && !f->n_open && move->exists)
+	if (move->stores && !being_written(f) && move->exists)
 		return pgofs_error_set(err, -EINVAL, "an empty file is no profile");
 	set_path(f, STEAL(path));
 	f->stores = move->stores;

@@ -66,6 +66,9 @@ int pgofs_spooled_open_empty(struct pgofs_spooled *f);
 /* One less. At the last, what was to be stored and could not be is dropped: false then. */
 bool pgofs_spooled_close(struct pgofs_spooled *f);
 
+/* A writer closed it, and waits no longer: until it is written to again it is as if it were open nowhere. */
+void pgofs_spooled_settle(struct pgofs_spooled *f);
+
 /* May it be opened for reading? Half a profile may not. */
 bool pgofs_spooled_readable(struct pgofs_spooled *f);
 /* Would a store now have something to do, that was not refused already? */
@@ -77,7 +80,7 @@ int pgofs_spooled_store(struct pgofs_spooled *f, struct pgofs_tree *tree, struct
 /* The name goes; it will not be stored. */
 void pgofs_spooled_unlink(struct pgofs_spooled *f);
 
-/* To another path. A closed file with bytes whose new path is a profile's is stored there at once: on failure all is as before. `flags`
+/* To another path. A closed (settled) file with bytes whose new path is a profile's is stored there at once: on failure all is as before. `flags`
  * as for pgofs_tree_store; `exists`: a profile is stored there. */
 struct pgofs_spool_move {
 	const char *to;

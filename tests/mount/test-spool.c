@@ -149,6 +149,28 @@ Test(spool, a_profile_is_listed_once_it_is_closed_other_names_at_once)
 	cr_assert_eq(listed(s, "app/2026/11/22"), 0);
 }
 
+Test(spool, a_writer_that_closed_is_not_waited_for)
+{
+	_cleanup_(pgofs_tree_freep) struct pgofs_tree *tree = new_tree();
+	_cleanup_(pgofs_spool_freep) struct pgofs_spool *s = new_spool();
+	_cleanup_(pgofs_spooled_unrefp) struct pgofs_spooled *f = create(s, DAY "1.pprof", true);
+	cr_assert_eq(listed(s, "app/2026/11/22"), 0);
+	pgofs_spooled_settle(f);
+	cr_assert_eq(listed(s, "app/2026/11/22"), 1);
+
+	_cleanup_(pgofs_spooled_unrefp) struct pgofs_spooled *g = create(s, DAY "1.tmp", false);
+	struct pgofs_spool_move move = { .to = DAY "2.pprof", .stores = true };
+	struct pgofs_error err = { "" };
+	cr_assert_eq(pgofs_spooled_write(g, "no profile", 10, 0), 0);
+	pgofs_spooled_settle(g);
+	cr_assert_eq(pgofs_spooled_rename(g, &move, tree, &err), -EINVAL, "stored by the rename, which hears what came of it");
+	cr_assert_eq(pgofs_spooled_write(g, "more", 4, 0), 0);
+	cr_assert_eq(pgofs_spooled_rename(g, &move, tree, &err), 0, "somebody goes on writing: stored when he closes");
+	cr_assert_not(pgofs_spooled_close(g));
+	pgofs_spooled_unlink(f);
+	pgofs_spooled_close(f);
+}
+
 Test(spool, a_name_goes_to_who_takes_it_last)
 {
 	_cleanup_(pgofs_spool_freep) struct pgofs_spool *s = new_spool();
