@@ -5,7 +5,7 @@
  *
  * What must stay true:
  * - Bytes that storage took are the bytes that were there when it was asked: nothing changes a file while it is `storing`.
- * - A file refused keeps its bytes while it is open, so that a second close() of a duplicated descriptor fails too.
+ * - A file refused keeps its bytes while it is open, so that a second close() of a duplicated descriptor fails too; its name goes at the first.
  * - The sum of all capacities never passes the bound. */
 #include "spool.h"
 
@@ -459,6 +459,8 @@ int pgofs_spooled_store(struct pgofs_spooled *f, struct pgofs_tree *tree, struct
 		return 0;
 	int r = store_as(f, f->path, f->put_flags, tree, err); /* nobody renames what is storing */
 	f->refused = r < 0;
+	if (r < 0 && f->settled) /* the name need not wait for the last close either */
+		hide(f);
 	if (r < 0)
 		return r;
 	f->dirty = false;
