@@ -44,7 +44,7 @@ static void teardown(void)
 	scratch_remove(dir);
 }
 
-TestSuite(cache, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(cache, .init = setup, .fini = teardown, .timeout = 120);
 
 /* ---- Short words ---- */
 

@@ -20,7 +20,7 @@ static void teardown(void)
 	pgofs_backend_free(b);
 }
 
-TestSuite(faulty, .init = setup, .fini = teardown, .timeout = 30);
+TestSuite(faulty, .init = setup, .fini = teardown, .timeout = 120);
 
 static int put(const char *key)
 {

@@ -37,7 +37,7 @@ static void teardown(void)
 	scratch_remove(root);
 }
 
-TestSuite(local, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(local, .init = setup, .fini = teardown, .timeout = 120);
 
 /* ---- Short words ---- */
 

@@ -33,7 +33,7 @@ class Collector:
     def log(self):
         return "\n".join(self.lines)
 
-    def wait(self, timeout=20):
+    def wait(self, timeout=60):
         try:
             code = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -43,18 +43,18 @@ class Collector:
         self.process.stderr.close()
         return code
 
-    def stop(self, signum=signal.SIGTERM, timeout=20):
+    def stop(self, signum=signal.SIGTERM, timeout=60):
         self.process.send_signal(signum)
         return self.wait(timeout)
 
-    def until(self, condition, what, timeout=20):
+    def until(self, condition, what, timeout=60):
         end = time.monotonic() + timeout
         while not condition():
             if time.monotonic() > end or self.process.poll() is not None:
                 raise AssertionError(f"{what} did not come; exit code {self.process.poll()}:\n{self.log}")
             time.sleep(0.02)
 
-    def until_log(self, words, timeout=20):
+    def until_log(self, words, timeout=60):
         self.until(lambda: any(words in line for line in list(self.lines)), f'"{words}"', timeout)
 
     def descriptors(self):

@@ -96,7 +96,7 @@ class Discovery(Fleet):
         collector.until_log("name has no address")
         names.silent = True
         n = len(self.stored())
-        collector.until_log("its last answer stays", timeout=30)
+        collector.until_log("its last answer stays", timeout=60)
         collector.until(lambda: len(self.stored()) > n, "profiles though the name server is silent")
         self.assertEqual(collector.stop(), 0, collector.log)
         self.assertIn(("shop.test", AAAA), names.questions)
@@ -132,7 +132,7 @@ class Discovery(Fleet):
 
     def test_a_busy_target_is_tried_again_in_the_same_round(self):
         collector = self.collect("--interval=10s", "--duration=1s", f"--into={self.into}", *[f"--target=b{i}={self.server.url('busy_once', f'b{i}')}" for i in range(4)])
-        collector.until(lambda: sum(len(self.server.requests[f"b{i}"]) for i in range(4)) >= 6, "retries", timeout=25)
+        collector.until(lambda: sum(len(self.server.requests[f"b{i}"]) for i in range(4)) >= 6, "retries", timeout=60)
         for i in range(4):
             times = [when for when, _, _ in self.server.requests[f"b{i}"]]
             if len(times) > 1:
@@ -362,13 +362,13 @@ class Spool(Fleet):
         collector.until(lambda: len(self.stored(spool)) >= 3, "profiles in the spool")
         started = time.monotonic()
         self.assertEqual(collector.stop(), 0, collector.log)
-        self.assertLess(time.monotonic() - started, 8)
+        self.assertLess(time.monotonic() - started, 40)
         self.assertIn("stopping without waiting any longer", collector.log)
 
 
 class Watched(Fleet):
     def get(self, path, port):
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
             return answer.read().decode()
 
     def metrics(self, port):
@@ -396,7 +396,7 @@ class Watched(Fleet):
         self.assertGreaterEqual(m['scrapes_total{app="api",outcome="idle"}'], 1)
         self.assertEqual(m['delivered_total{app="api"}'], 0)
         self.assertIn('targets{app="app"}', m)  # the target of no app counts under its directory's name
-        self.assertAlmostEqual(m['last_delivery_timestamp_seconds{app="shop"}'], time.time(), delta=5)
+        self.assertAlmostEqual(m['last_delivery_timestamp_seconds{app="shop"}'], time.time(), delta=60)
         self.assertGreater(m['scrape_bytes_total{app="shop"}'], 100)
         self.assertIn("spool_profiles", m)
         self.assertIn('spool_dropped_total{reason="full"}', m)

@@ -124,9 +124,9 @@ class Soak(Case):
         self.assertLessEqual(set(stored), set(served))
         lost = [(name, body) for name, body in set(served) - set(stored)]
         # What a killed collector had not finished reading, or not yet put into its spool, is nobody's.
-        in_hand = [one for one in lost if at_kill - 3 < self.fleet.when[one[1]] < at_kill + 3]
+        in_hand = [one for one in lost if at_kill - 6 < self.fleet.when[one[1]] < at_kill + 6]
         self.assertEqual([name for name, body in lost if (name, body) not in in_hand], [])
-        self.assertGreater(len(stored), 0.9 * len(served))
+        self.assertGreater(len(stored), 0.8 * len(served))
         self.assertEqual([p for p in self.store.rglob("*") if p.is_file() and not p.name.endswith(".pprof") and ".pgofs" not in p.parts], [])
 
     def check_the_merge(self):

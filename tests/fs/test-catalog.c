@@ -44,7 +44,7 @@ static void close_it(void)
 	pgofs_backend_free(storage);
 }
 
-TestSuite(catalog, .init = open_it, .fini = close_it, .timeout = 30);
+TestSuite(catalog, .init = open_it, .fini = close_it, .timeout = 120);
 
 static struct pgofs_stored put_elsewhere(const char *key)
 {
@@ -258,7 +258,7 @@ Test(catalog, does_not_give_who_comes_after_doubt_a_listing_from_before_it)
 
 /* ---- bounds ---- */
 
-TestSuite(catalog_bounds, .fini = close_it, .timeout = 30);
+TestSuite(catalog_bounds, .fini = close_it, .timeout = 120);
 
 Test(catalog_bounds, stays_within_its_bytes)
 {

@@ -105,7 +105,7 @@ static int gather(struct world *w, unsigned n_fetch, size_t memory_bytes, size_t
 	return pgofs_gather_run(&g, err);
 }
 
-TestSuite(gather, .timeout = 60);
+TestSuite(gather, .timeout = 120);
 
 Test(gather, hands_over_all_in_order_whatever_the_number_of_threads)
 {

@@ -29,7 +29,7 @@ static void close_it(void)
 	pgofs_backend_free(storage);
 }
 
-TestSuite(selection, .init = open_it, .fini = close_it, .timeout = 30);
+TestSuite(selection, .init = open_it, .fini = close_it, .timeout = 120);
 
 static void put(const char *key)
 {

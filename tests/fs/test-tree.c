@@ -43,7 +43,7 @@ static void close_it(void)
 	pgofs_tree_free(tree);
 }
 
-TestSuite(tree, .init = open_it, .fini = close_it, .timeout = 60);
+TestSuite(tree, .init = open_it, .fini = close_it, .timeout = 120);
 
 static int store(const char *path, const char *callee, unsigned flags)
 {
@@ -578,7 +578,7 @@ Test(tree, removes_a_directory_with_all_under_it)
 	cr_assert_eq(pgofs_tree_remove_under(tree, "merged", NULL, NULL, &err), -EPERM);
 }
 
-TestSuite(tree_read_only, .fini = close_it, .timeout = 60);
+TestSuite(tree_read_only, .fini = close_it, .timeout = 120);
 
 Test(tree_read_only, refuses_every_change)
 {

@@ -212,7 +212,7 @@ def sigterm_ends_it_with_files_open(folder, pgofs, helper):
     writing.write(P1[:50])
     began = time.monotonic()
     m.stop()
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 40
     assert os.listdir(at) == [] and sorted(os.listdir(source / DAY)) == ["1.pprof"]
     reading.close()
     raises(errno.ENOTCONN, writing.close)
@@ -250,12 +250,12 @@ def sighup_shows_what_others_did(folder, pgofs, helper):
 @test
 def an_unused_mount_goes_away_when_asked(folder, pgofs, helper):
     source, at = place(folder)
-    m = Mount(pgofs, source, at, "idle-timeout=2s").start()
-    for _ in range(8):
+    m = Mount(pgofs, source, at, "idle-timeout=4s").start()
+    for _ in range(12):
         time.sleep(0.5)
         assert (at / DAY / "1.pprof").exists() and m.process.poll() is None
     with open(at / DAY / "1.pprof", "rb"):
-        time.sleep(4)
+        time.sleep(6)
         assert m.process.poll() is None
     assert m.process.wait(SECONDS) == 0 and not os.path.ismount(at)
     m.check_log()
@@ -337,7 +337,7 @@ def storage_that_never_answers_is_given_up(folder, pgofs, helper):
             print("without s3")
             return
         assert code == 1 and said.count("\n") == 1 and re.search("time|answer", said), (code, said)
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 40
         code, said = start(pgofs, "-o", "timeout=1h,ready-timeout=1s", "s3://bucket/prefix", at, env=env)
         assert code == 1 and "in time" in said, said
     assert not os.path.ismount(at)
