@@ -296,6 +296,15 @@ void pgofs_cache_disk_keep(struct pgofs_cache_disk *d, const char *key, const st
 		give_up_for_now(d, &err);
 }
 
+bool pgofs_cache_disk_used(const struct pgofs_cache_disk *d, uint64_t *ret_bytes)
+{
+	uint64_t bytes = atomic_load(&d->known_bytes);
+	if (bytes >= UNKNOWN)
+		return false;
+	*ret_bytes = bytes;
+	return true;
+}
+
 uint64_t pgofs_cache_disk_damaged(const struct pgofs_cache_disk *d)
 {
 	return atomic_load(&d->n_damaged);

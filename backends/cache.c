@@ -170,17 +170,20 @@ static int cache_stats(struct pgofs_backend *b, struct pgofs_buf *append_to)
 		const char *name;
 		uint64_t n;
 	} lines[] = {
-		{ "cache_memory_hits", atomic_load(&c->n_memory_hits) },
-		{ "cache_disk_hits", atomic_load(&c->n_disk_hits) },
-		{ "cache_misses", atomic_load(&c->n_misses) },
-		{ "cache_hit_bytes", atomic_load(&c->hit_bytes) },
-		{ "cache_miss_bytes", atomic_load(&c->miss_bytes) },
+		{ "cache_memory_hits_total", atomic_load(&c->n_memory_hits) },
+		{ "cache_disk_hits_total", atomic_load(&c->n_disk_hits) },
+		{ "cache_misses_total", atomic_load(&c->n_misses) },
+		{ "cache_hit_bytes_total", atomic_load(&c->hit_bytes) },
+		{ "cache_miss_bytes_total", atomic_load(&c->miss_bytes) },
 		{ "cache_memory_bytes", c->memory ? pgofs_cache_memory_used(c->memory) : 0 },
-		{ "cache_disk_damaged", c->disk ? pgofs_cache_disk_damaged(c->disk) : 0 },
+		{ "cache_disk_damaged_total", c->disk ? pgofs_cache_disk_damaged(c->disk) : 0 },
 	};
 	int r = 0;
 	for (size_t i = 0; i < sizeof lines / sizeof lines[0] && r == 0; i++)
 		r = pgofs_buf_printf(append_to, "%s %llu\n", lines[i].name, (unsigned long long)lines[i].n);
+	uint64_t disk_bytes;
+	if (r == 0 && c->disk && pgofs_cache_disk_used(c->disk, &disk_bytes))
+		r = pgofs_buf_printf(append_to, "cache_disk_bytes %llu\n", (unsigned long long)disk_bytes);
 	return r < 0 ? r : pgofs_backend_stats(c->next, append_to);
 }
 

@@ -52,5 +52,8 @@ void pgofs_cache_disk_keep(struct pgofs_cache_disk *d, const char *key, const st
 			   const struct pgofs_bytes *bytes);
 void pgofs_cache_disk_forget(struct pgofs_cache_disk *d, const char *key);
 
+/* About how much of the disk it takes, as far as that is known: before the first write it is not, and false. */
+bool pgofs_cache_disk_used(const struct pgofs_cache_disk *d, uint64_t *ret_bytes);
+
 /* Files that were found damaged and dropped. */
 uint64_t pgofs_cache_disk_damaged(const struct pgofs_cache_disk *d);

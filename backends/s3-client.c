@@ -432,7 +432,7 @@ int s3_client_stats(struct s3_client *c, struct pgofs_buf *append_to)
 {
 	int r = 0;
 	for (int i = 0; i < S3_N_OPERATIONS && r == 0; i++)
-		r = pgofs_buf_printf(append_to, "s3_requests_%s %lu\n", operations[i].counter,
+		r = pgofs_buf_printf(append_to, "s3_requests_%s_total %lu\n", operations[i].counter,
 				     atomic_load(&c->n_requests[i]));
-	return r < 0 ? r : pgofs_buf_printf(append_to, "s3_retries %lu\n", atomic_load(&c->n_retries));
+	return r < 0 ? r : pgofs_buf_printf(append_to, "s3_retries_total %lu\n", atomic_load(&c->n_retries));
 }

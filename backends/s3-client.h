@@ -54,5 +54,5 @@ int s3_client_ask(struct s3_client *c, const struct s3_request *q, int64_t deadl
 		  struct pgofs_error *err);
 void s3_answer_done(struct s3_answer *a);
 
-/* "s3_requests_list 12" and so on. */
+/* "s3_requests_list_total 12" and so on. */
 int s3_client_stats(struct s3_client *c, struct pgofs_buf *append_to);

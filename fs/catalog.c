@@ -14,6 +14,7 @@
 #include "path.h"
 
 #include <pgofs/log.h>
+#include <pgofs/units.h>
 
 #include <errno.h>
 #include <inttypes.h>
@@ -262,8 +263,11 @@ static int ask(struct pgofs_catalog *c, struct dir *d, struct pgofs_listing **re
 	c->stats.n_listed++;
 
 	pthread_mutex_unlock(&c->mutex);
+	int64_t began_ns = pgofs_monotonic_ns();
 	int r = ask_storage(c, d->path, &listing, &words);
+	int64_t took_ns = pgofs_monotonic_ns() - began_ns;
 	pthread_mutex_lock(&c->mutex);
+	c->stats.asked_ns += (uint64_t)took_ns;
 
 	if (r == 0) {
 		d->asked_ns = asked_ns;

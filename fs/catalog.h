@@ -47,6 +47,7 @@ void pgofs_catalog_forget(struct pgofs_catalog *c, const char *dir);
 struct pgofs_catalog_stats {
 	uint64_t n_listed; /* asked of the storage */
 	uint64_t n_known;  /* answered from here */
+	uint64_t asked_ns; /* wall time the storage took, added up over those who asked side by side */
 	uint64_t n_dirs;
 	uint64_t memory_bytes;
 };

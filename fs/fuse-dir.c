@@ -83,6 +83,8 @@ static int fill(struct pgofs_call *c, struct pgofs_listing *l)
 	int r = add_stored(l, &(struct pgofs_tree_entry){ .name = ".", .kind = PGOFS_NODE_DIR });
 	if (r == 0)
 		r = add_stored(l, &(struct pgofs_tree_entry){ .name = "..", .kind = PGOFS_NODE_DIR });
+	if (r == 0 && pgofs_fuse_is_own(c->fuse, l->path))
+		return pgofs_fuse_list_own(c->fuse, l->path, add_stored, l);
 	if (r == 0)
 		r = pgofs_tree_list(c->fuse->tree, l->path, add_stored, l, &c->err);
 	if (r == 0)
@@ -104,7 +106,7 @@ static int open_dir(struct pgofs_call *c, struct pgofs_handle *h)
 void pgofs_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct pgofs_call c;
-	pgofs_call_init(&c, req, "directory not listed");
+	pgofs_call_init(&c, req, PGOFS_OP_OPENDIR);
 	struct pgofs_fuse *f = c.fuse;
 	struct pgofs_inode *i = pgofs_inode_of(req, ino);
 	struct pgofs_handle *h = i ? pgofs_handle_new(f, i) : NULL;
@@ -221,14 +223,14 @@ static void read_dir(struct pgofs_call *c, struct pgofs_listing *l, size_t size,
 void pgofs_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct pgofs_call c;
-	pgofs_call_init(&c, req, "directory not listed");
+	pgofs_call_init(&c, req, PGOFS_OP_READDIR);
 	read_dir(&c, listing_of(fi), size, off, false);
 }
 
 void pgofs_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct pgofs_call c;
-	pgofs_call_init(&c, req, "directory not listed");
+	pgofs_call_init(&c, req, PGOFS_OP_READDIR);
 	read_dir(&c, listing_of(fi), size, off, true);
 }
 

@@ -32,16 +32,20 @@ struct pgofs_handle {
 struct pgofs_call {
 	struct pgofs_fuse *fuse;
 	fuse_req_t req;
-	const char *doing;
+	enum pgofs_op op;
 	char path[PGOFS_PATH_SIZE];
 	struct pgofs_error err;
 };
 
-void pgofs_call_init(struct pgofs_call *c, fuse_req_t req, const char *doing);
+/* Counts the request. */
+void pgofs_call_init(struct pgofs_call *c, fuse_req_t req, enum pgofs_op op);
 
 /* The path of a nodeid, or of a name in it, to c->path. -ESTALE for a nodeid unknown, -ENAMETOOLONG. */
 int pgofs_call_path(struct pgofs_call *c, fuse_ino_t ino);
 int pgofs_call_child(struct pgofs_call *c, fuse_ino_t parent, const char *name);
+
+/* The same for a name that is to be made, moved or removed. Also -EPERM: it is pgofs's own. */
+int pgofs_call_change(struct pgofs_call *c, fuse_ino_t parent, const char *name);
 
 /* "dir" and "name" to "dir/name", in place. -ENAMETOOLONG. */
 int pgofs_append_name(char path[static PGOFS_PATH_SIZE], const char *name);
@@ -69,6 +73,18 @@ const char *pgofs_name_of(const char *path);
 
 /* Something stored was changed through this mount. */
 void pgofs_fuse_changed(struct pgofs_fuse *f);
+
+/* fuse-stats.c */
+/* "lookup", and what the log says when one fails: "name not looked up". */
+const char *pgofs_op_name(enum pgofs_op op);
+const char *pgofs_op_failed(enum pgofs_op op);
+void pgofs_fuse_count(struct pgofs_fuse *f, enum pgofs_op op);
+
+/* Is this path one of those that the mount itself has, with -o stats: ".pgofs" and what is under it? The tree is then not to be asked. */
+bool pgofs_fuse_is_own(const struct pgofs_fuse *f, const char *path);
+/* What is there; the file's snapshot is of this moment. -ENOENT. */
+int pgofs_fuse_look_own(struct pgofs_fuse *f, const char *path, struct pgofs_node *ret);
+int pgofs_fuse_list_own(struct pgofs_fuse *f, const char *path, pgofs_tree_entry_fn each, void *context);
 
 /* fuse-dir.c */
 void pgofs_listing_free(struct pgofs_listing *l);

@@ -20,8 +20,8 @@ static void reply(struct pgofs_call *c, int r)
 void pgofs_op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct pgofs_call c;
-	pgofs_call_init(&c, req, "file not removed");
-	int r = pgofs_call_child(&c, parent, name);
+	pgofs_call_init(&c, req, PGOFS_OP_UNLINK);
+	int r = pgofs_call_change(&c, parent, name);
 	if (r == 0) {
 		_cleanup_(pgofs_spooled_unrefp) struct pgofs_spooled *f = pgofs_spool_find(c.fuse->spool, c.path);
 		if (f)
@@ -40,8 +40,8 @@ void pgofs_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t 
 	struct pgofs_inode *i = NULL;
 	struct fuse_entry_param e;
 	_cleanup_(pgofs_node_done) struct pgofs_node node = { 0 };
-	pgofs_call_init(&c, req, "directory not made");
-	int r = pgofs_call_child(&c, parent, name);
+	pgofs_call_init(&c, req, PGOFS_OP_MKDIR);
+	int r = pgofs_call_change(&c, parent, name);
 	if (r == 0)
 		r = pgofs_tree_mkdir(c.fuse->tree, c.path, &c.err);
 	if (r == 0)
@@ -70,8 +70,8 @@ static int any_entry(void *context, const char *name)
 void pgofs_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct pgofs_call c;
-	pgofs_call_init(&c, req, "directory not removed");
-	int r = pgofs_call_child(&c, parent, name);
+	pgofs_call_init(&c, req, PGOFS_OP_RMDIR);
+	int r = pgofs_call_change(&c, parent, name);
 	if (r == 0)
 		r = pgofs_spool_list(c.fuse->spool, c.path, any_entry, NULL);
 	if (r == 0)
@@ -159,11 +159,11 @@ void pgofs_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_i
 		     unsigned flags)
 {
 	struct pgofs_call c, to;
-	pgofs_call_init(&c, req, "file not renamed");
-	pgofs_call_init(&to, req, "file not renamed");
-	int r = pgofs_call_child(&to, to_parent, to_name);
+	pgofs_call_init(&c, req, PGOFS_OP_RENAME);
+	to = c;
+	int r = pgofs_call_change(&to, to_parent, to_name);
 	if (r == 0)
-		r = pgofs_call_child(&c, parent, name);
+		r = pgofs_call_change(&c, parent, name);
 	if (r == 0)
 		r = rename_path(&c, to.path, flags);
 	reply(&c, r);

@@ -92,8 +92,8 @@ void pgofs_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 	struct pgofs_call c;
 	struct pgofs_inode *i = NULL;
 	struct fuse_entry_param e;
-	pgofs_call_init(&c, req, "file not created");
-	int r = pgofs_call_child(&c, parent, name);
+	pgofs_call_init(&c, req, PGOFS_OP_CREATE);
+	int r = pgofs_call_change(&c, parent, name);
 	if (r == 0)
 		r = create(&c, fi->flags, &i);
 	if (r < 0) {
@@ -132,7 +132,7 @@ void pgofs_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t siz
 {
 	struct pgofs_call c;
 	struct pgofs_handle *h = pgofs_handle_of(fi);
-	pgofs_call_init(&c, req, "not written");
+	pgofs_call_init(&c, req, PGOFS_OP_WRITE);
 	pgofs_inodes_path(c.fuse->inodes, h->inode, c.path);
 	int r = h->spooled ? pgofs_spooled_write(h->spooled, data, size, (uint64_t)off) : refuse_in_place(&c);
 	if (r < 0) {
@@ -162,7 +162,7 @@ void pgofs_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_
 	struct pgofs_call c;
 	struct stat st;
 	int r = 0;
-	pgofs_call_init(&c, req, "attributes not set");
+	pgofs_call_init(&c, req, PGOFS_OP_SETATTR);
 	struct pgofs_inode *i = pgofs_inode_of(req, ino);
 	if (!i) {
 		pgofs_call_fail(&c, -ESTALE);
@@ -201,7 +201,7 @@ void pgofs_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct pgofs_call c;
 	struct pgofs_handle *h = pgofs_handle_of(fi);
-	pgofs_call_init(&c, req, "profile not stored");
+	pgofs_call_init(&c, req, PGOFS_OP_FLUSH);
 	int r = 0;
 	bool closes = h->spooled && h->writes && !is_inherited(h, req);
 	if (closes)
@@ -218,7 +218,7 @@ void pgofs_op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_fi
 {
 	struct pgofs_call c;
 	struct pgofs_handle *h = pgofs_handle_of(fi);
-	pgofs_call_init(&c, req, "profile not stored");
+	pgofs_call_init(&c, req, PGOFS_OP_FSYNC);
 	int r = h->spooled && atomic_load(&h->wrote) ? store(&c, h) : 0;
 	if (r < 0)
 		pgofs_call_fail(&c, r);
@@ -235,7 +235,7 @@ static void close_spooled(struct pgofs_call *c, struct pgofs_handle *h)
 {
 	int r = pgofs_spooled_is_dirty(h->spooled) && atomic_load(&h->wrote) ? store(c, h) : 0;
 	if (r < 0)
-		pgofs_log(PGOFS_LOG_ERROR, c->doing, "path", c->path, "why", c->err.text);
+		pgofs_log(PGOFS_LOG_ERROR, pgofs_op_failed(c->op), "path", c->path, "why", c->err.text);
 	if (pgofs_spooled_close(h->spooled))
 		return;
 	pgofs_inodes_path(c->fuse->inodes, h->inode, c->path);
@@ -246,7 +246,7 @@ void pgofs_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct pgofs_call c;
 	struct pgofs_handle *h = pgofs_handle_of(fi);
-	pgofs_call_init(&c, req, "profile not stored");
+	pgofs_call_init(&c, req, PGOFS_OP_RELEASE);
 	if (h->spooled)
 		close_spooled(&c, h);
 	pgofs_handle_free(c.fuse, h);

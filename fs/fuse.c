@@ -13,14 +13,14 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-void pgofs_call_init(struct pgofs_call *c, fuse_req_t req, const char *doing)
+void pgofs_call_init(struct pgofs_call *c, fuse_req_t req, enum pgofs_op op)
 {
 	c->fuse = fuse_req_userdata(req);
 	c->req = req;
-	c->doing = doing;
+	c->op = op;
 	c->path[0] = 0;
 	c->err.text[0] = 0;
-	atomic_fetch_add_explicit(&c->fuse->n_requests, 1, memory_order_relaxed);
+	pgofs_fuse_count(c->fuse, op);
 }
 
 int pgofs_call_path(struct pgofs_call *c, fuse_ino_t ino)
@@ -48,6 +48,12 @@ int pgofs_call_child(struct pgofs_call *c, fuse_ino_t parent, const char *name)
 {
 	int r = pgofs_call_path(c, parent);
 	return r < 0 ? r : pgofs_append_name(c->path, name);
+}
+
+int pgofs_call_change(struct pgofs_call *c, fuse_ino_t parent, const char *name)
+{
+	int r = pgofs_call_child(c, parent, name);
+	return r == 0 && pgofs_fuse_is_own(c->fuse, c->path) ? -EPERM : r;
 }
 
 /* What a program asks for and cannot have is its own business, unless only the log can say why. */
@@ -79,7 +85,7 @@ static enum pgofs_log_level level_of(int code, bool has_words)
 void pgofs_call_fail(struct pgofs_call *c, int code)
 {
 	const char *why = c->err.text[0] ? c->err.text : strerror(-code);
-	pgofs_log(level_of(code, c->err.text[0]), c->doing, "path", c->path, "why", why);
+	pgofs_log(level_of(code, c->err.text[0]), pgofs_op_failed(c->op), "path", c->path, "why", why);
 	fuse_reply_err(c->req, -code);
 }
 
@@ -190,7 +196,8 @@ static int look_up(struct pgofs_call *c, struct pgofs_inode **ret)
 		return *ret ? 0 : -ENOMEM;
 	}
 	_cleanup_(pgofs_node_done) struct pgofs_node node = { 0 };
-	int r = pgofs_tree_lookup(f->tree, c->path, &node, &c->err);
+	int r = pgofs_fuse_is_own(f, c->path) ? pgofs_fuse_look_own(f, c->path, &node)
+					      : pgofs_tree_lookup(f->tree, c->path, &node, &c->err);
 	if (r < 0)
 		return r;
 	*ret = pgofs_inodes_look(f->inodes, c->path, &node);
@@ -202,7 +209,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct pgofs_call c;
 	struct pgofs_inode *i = NULL;
 	struct fuse_entry_param e;
-	pgofs_call_init(&c, req, "name not looked up");
+	pgofs_call_init(&c, req, PGOFS_OP_LOOKUP);
 	int r = pgofs_call_child(&c, parent, name);
 	if (r == 0)
 		r = look_up(&c, &i);
@@ -236,7 +243,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 {
 	struct pgofs_call c;
 	struct stat st;
-	pgofs_call_init(&c, req, "no attributes");
+	pgofs_call_init(&c, req, PGOFS_OP_GETATTR);
 	struct pgofs_inode *i = pgofs_inode_of(req, ino);
 	if (!i) {
 		pgofs_call_fail(&c, -ESTALE);
@@ -299,7 +306,7 @@ static int open_for_reading(struct pgofs_call *c, struct pgofs_handle *h)
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct pgofs_call c;
-	pgofs_call_init(&c, req, "file not opened");
+	pgofs_call_init(&c, req, PGOFS_OP_OPEN);
 	struct pgofs_inode *i = pgofs_inode_of(req, ino);
 	if (!i) {
 		pgofs_call_fail(&c, -ESTALE);
@@ -343,6 +350,7 @@ static void read_spooled(fuse_req_t req, struct pgofs_spooled *f, size_t size, o
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct pgofs_handle *h = pgofs_handle_of(fi);
+	pgofs_fuse_count(fuse_req_userdata(req), PGOFS_OP_READ);
 	if (h->spooled) {
 		read_spooled(req, h->spooled, size, off);
 		return;
@@ -440,8 +448,8 @@ void pgofs_fuse_log_stats(struct pgofs_fuse *f)
 	uint64_t bytes, n_files;
 	pgofs_inodes_stats(f->inodes, &s);
 	pgofs_spool_stats(f->spool, &bytes, &n_files);
-	pgofs_log(PGOFS_LOG_INFO, "mount statistics", "requests", PGOFS_FMT("%lu", (unsigned long)f->n_requests),
-		  "inodes", PGOFS_FMT("%lu", (unsigned long)s.n_inodes), "lookups",
+	pgofs_log(PGOFS_LOG_INFO, "mount statistics", "requests",
+		  PGOFS_FMT("%lu", (unsigned long)pgofs_fuse_n_requests(f)), "inodes", PGOFS_FMT("%lu", (unsigned long)s.n_inodes), "lookups",
 		  PGOFS_FMT("%lu", (unsigned long)s.n_lookups), "handles",
 		  PGOFS_FMT("%lu", (unsigned long)pgofs_fuse_n_handles(f)), "snapshots",
 		  PGOFS_FMT("%lu", (unsigned long)s.n_snapshots), "snapshot_bytes",

@@ -6,6 +6,8 @@
  * much, or too little, is left as it is stored, and the consumer inflates it when its turn has come: one at a time. */
 #include "gather.h"
 
+#include "stages.h"
+
 #include <pgofs/cleanup.h>
 #include <pgofs/pprof.h>
 
@@ -64,14 +66,17 @@ static size_t announced_bytes(const struct pgofs_bytes *stored)
 	return (size_t)end[-4] | (size_t)end[-3] << 8 | (size_t)end[-2] << 16 | (size_t)end[-1] << 24;
 }
 
-static int inflate_into(struct slot *s, const struct pgofs_bytes *stored, size_t max)
+static int inflate_into(const struct pgofs_gather *g, struct slot *s, const struct pgofs_bytes *stored, size_t max)
 {
 	s->raw.len = 0;
 	s->raw.max = max;
 	if (s->raw.cap > max) /* kept from a larger input */
 		pgofs_buf_done(&s->raw);
 	s->err.text[0] = '\0';
-	return pgofs_pprof_inflate(stored->data, stored->len, &s->raw, &s->err);
+	int64_t began_ns = pgofs_monotonic_ns();
+	int r = pgofs_pprof_inflate(stored->data, stored->len, &s->raw, &s->err);
+	pgofs_stages_end(g->stages, PGOFS_STAGE_INFLATE, began_ns);
+	return r;
 }
 
 /* Waits for one of the few places where inflating goes on, if there is memory for it. */
@@ -100,7 +105,7 @@ static void inflate_ahead(struct ring *r, struct slot *s, struct pgofs_bytes *st
 	size_t bytes = announced_bytes(stored) + SLACK_BYTES;
 	int result = -EFBIG;
 	if (bytes <= r->g->raw_max_bytes && may_inflate(r, s, bytes)) {
-		result = inflate_into(s, stored, bytes);
+		result = inflate_into(r->g, s, stored, bytes);
 		end_inflating(r);
 	}
 	if (result == -EFBIG)
@@ -188,7 +193,7 @@ static int hand_over(struct ring *r, size_t i, struct slot *s, struct pgofs_erro
 {
 	const struct pgofs_gather *g = r->g;
 	if (s->result == 0 && s->stored)
-		s->result = inflate_into(s, s->stored, g->raw_max_bytes);
+		s->result = inflate_into(g, s, s->stored, g->raw_max_bytes);
 	if (s->fatal || s->result == -ENOMEM) {
 		if (err)
 			*err = s->err;

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct pgofs_stages;
+
 struct pgofs_gather {
 	size_t n; /* inputs: 0 .. n-1 */
 	void *context;
@@ -29,6 +31,7 @@ struct pgofs_gather {
 	unsigned n_inflate;   /* of these, inflated at the same time; at least 1 */
 	size_t raw_max_bytes; /* of one input, inflated */
 	size_t memory_bytes;  /* held ahead of `each`, about; one input more where it alone is larger */
+	struct pgofs_stages *stages; /* nullable; of it, inflating is counted here */
 };
 
 int pgofs_gather_run(const struct pgofs_gather *g, struct pgofs_error *err);

@@ -8,6 +8,7 @@
 #include "merging.h"
 
 #include "gather.h"
+#include "stages.h"
 
 #include <pgofs/cleanup.h>
 
@@ -23,7 +24,12 @@ struct run {
 static int fetch(void *context, size_t i, struct pgofs_bytes **ret, struct pgofs_error *err)
 {
 	const struct pgofs_merging *m = ((struct run *)context)->m;
-	return m->fetch(m->context, i, ret, err);
+	int64_t began_ns = pgofs_monotonic_ns();
+	int r = m->fetch(m->context, i, ret, err);
+	pgofs_stages_end(m->stages, PGOFS_STAGE_FETCH, began_ns);
+	if (r == 0 && m->stages)
+		atomic_fetch_add_explicit(&m->stages->fetched_bytes, (*ret)->len, memory_order_relaxed);
+	return r;
 }
 
 static uint64_t size_of(void *context, size_t i)
@@ -49,7 +55,9 @@ static int each(void *context, size_t i, const void *raw, size_t len, const char
 	struct pgofs_error broken = { "" };
 	m->describe(m->context, i, &input);
 
+	int64_t began_ns = pgofs_monotonic_ns();
 	int r = why ? -EINVAL : pgofs_merge_add(run->merge, raw, len, &input, &broken);
+	pgofs_stages_end(m->stages, PGOFS_STAGE_FOLD, began_ns);
 	if (r == -ENOMEM)
 		return pgofs_error_errno(err, r, "merge %s", input.path);
 	if (r < 0)
@@ -73,9 +81,12 @@ static int finish(const struct run *run, struct pgofs_bytes **ret, struct pgofs_
 	_cleanup_(pgofs_buf_done) struct pgofs_buf raw = PGOFS_BUF(run->m->raw_max_bytes);
 	_cleanup_(pgofs_buf_done) struct pgofs_buf stored = PGOFS_BUF(run->m->raw_max_bytes);
 	enum pgofs_view view = run->m->view;
+	int64_t began_ns = pgofs_monotonic_ns();
 	int r = pgofs_merge_encode(run->merge, &raw, err);
+	began_ns = pgofs_stages_end(run->m->stages, PGOFS_STAGE_ENCODE, began_ns);
 	if (r == 0 && view != PGOFS_VIEW_TXT)
 		r = pgofs_pprof_deflate(raw.data, raw.len, view == PGOFS_VIEW_PGO ? 6 : 1, &stored, err);
+	pgofs_stages_end(run->m->stages, PGOFS_STAGE_DEFLATE, began_ns);
 	if (r < 0)
 		return r;
 	*ret = pgofs_bytes_consume_buf(view == PGOFS_VIEW_TXT ? &raw : &stored);
@@ -99,6 +110,7 @@ int pgofs_merging_run(const struct pgofs_merging *m, struct pgofs_bytes **ret, s
 		.n_inflate = n_processors(),
 		.raw_max_bytes = m->raw_max_bytes,
 		.memory_bytes = m->memory_bytes,
+		.stages = m->stages,
 	};
 	r = pgofs_gather_run(&g, err);
 	return r < 0 ? r : finish(&run, ret, err);

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct pgofs_stages;
+
 struct pgofs_merging {
 	enum pgofs_view view;
 	size_t n;
@@ -27,6 +29,7 @@ struct pgofs_merging {
 
 	void (*progress)(void *context, size_t n_done, size_t n); /* nullable; once an input */
 	void *progress_context;
+	struct pgofs_stages *stages; /* nullable; counted up */
 
 	unsigned n_fetch;
 	size_t raw_max_bytes; /* of an input, and of what the merge itself may hold */

@@ -52,6 +52,8 @@ const struct pgofs_option pgofs_mount_option_table[] = {
 	{ "fetch", 0, PGOFS_OPTION_COUNT, AT(n_fetch), "16", "N", "profiles fetched at the same time, for a merge" },
 	{ "idle-timeout", 0, PGOFS_OPTION_DURATION, AT(idle_timeout_ns), NULL, "TIME",
 	  "unmount when unused for this time" },
+	{ "stats", 0, PGOFS_OPTION_FLAG, AT(stats), NULL, NULL,
+	  "let MOUNTPOINT/.pgofs/stats be read: what was done, in numbers" },
 	{ "fsname", 0, PGOFS_OPTION_STRING, AT(fsname), NULL, "NAME", "what mount(8) shows (default: SOURCE)" },
 	{ "ready-fd", 0, PGOFS_OPTION_STRING, AT(ready_fd_word), NULL, "FD", "write a line there once mounted" },
 	{ "ready-timeout", 0, PGOFS_OPTION_DURATION, AT(ready_timeout_ns), "90s", "TIME",

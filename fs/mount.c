@@ -128,7 +128,7 @@ struct idleness {
 static bool is_idle(struct mount *m, struct idleness *i)
 {
 	int64_t now = pgofs_monotonic_ns();
-	uint64_t n = atomic_load(&m->fuse->n_requests);
+	uint64_t n = pgofs_fuse_n_requests(m->fuse);
 	if (n != i->n_requests || pgofs_fuse_n_handles(m->fuse) || !i->since_ns)
 		*i = (struct idleness){ n, now };
 	return m->options.idle_timeout_ns && now - i->since_ns >= m->options.idle_timeout_ns;
@@ -201,6 +201,7 @@ static int open_fuse(struct mount *m, struct pgofs_error *err)
 		.dir_mode = o->dir_mode,
 		.name_ns = o->refresh_ns / 5,
 		.mounted_ns = pgofs_now_ns(),
+		.stats = o->stats,
 		.memory_bytes = o->memory_bytes,
 		.spool = { .file_bytes_max = o->max_profile_bytes,
 			   .total_bytes_max = o->spool_bytes,

@@ -4,8 +4,9 @@
  * words say which of them to ask. */
 #include "tree-impl.h"
 
+#include "stats.h"
+
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -418,30 +419,30 @@ int pgofs_tree_stats(struct pgofs_tree *t, struct pgofs_buf *append_to)
 	struct pgofs_views_stats v;
 	pgofs_catalog_stats(t->catalog, &c);
 	pgofs_views_stats(t->views, &v);
-	const struct {
-		const char *name;
-		uint64_t value;
-	} rows[] = {
-		{ "profiles_stored", t->n_stored },
-		{ "profiles_refused", t->n_refused },
-		{ "profiles_removed", t->n_removed },
-		{ "listings_asked", c.n_listed },
-		{ "listings_known", c.n_known },
+	const struct pgofs_stat rows[] = {
+		{ "profiles_stored_total", t->n_stored },
+		{ "profiles_refused_total", t->n_refused },
+		{ "profiles_removed_total", t->n_removed },
+		{ "listings_asked_total", c.n_listed },
+		{ "listings_known_total", c.n_known },
 		{ "listings_kept", c.n_dirs },
 		{ "listings_bytes", c.memory_bytes },
-		{ "merges_made", v.n_made },
-		{ "merges_kept_hits", v.n_kept_hits },
-		{ "merges_joined", v.n_joined },
-		{ "merges_inputs", v.n_inputs },
-		{ "merges_inputs_skipped", v.n_skipped },
-		{ "merges_ns", v.made_ns },
-		{ "snapshots_kept", v.n_kept },
-		{ "snapshots_bytes", v.memory_bytes },
+		{ "merges_made_total", v.n_made },
+		{ "merges_kept_hits_total", v.n_kept_hits },
+		{ "merges_joined_total", v.n_joined },
+		{ "merges_inputs_total", v.n_inputs },
+		{ "merges_inputs_skipped_total", v.n_skipped },
+		{ "merges_fetched_bytes_total", v.fetched_bytes },
+		{ "merges_seconds_total", v.made_ns, .is_ns = true },
+		{ "stage_list_seconds_total", c.asked_ns, .is_ns = true },
+		{ "stage_fetch_seconds_total", v.stage_ns[PGOFS_STAGE_FETCH], .is_ns = true },
+		{ "stage_inflate_seconds_total", v.stage_ns[PGOFS_STAGE_INFLATE], .is_ns = true },
+		{ "stage_decode_and_merge_seconds_total", v.stage_ns[PGOFS_STAGE_FOLD], .is_ns = true },
+		{ "stage_encode_seconds_total", v.stage_ns[PGOFS_STAGE_ENCODE], .is_ns = true },
+		{ "stage_deflate_seconds_total", v.stage_ns[PGOFS_STAGE_DEFLATE], .is_ns = true },
+		{ "merges_kept", v.n_kept },
+		{ "merges_kept_bytes", v.memory_bytes },
 	};
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		int r = pgofs_buf_printf(append_to, "%s %" PRIu64 "\n", rows[i].name, rows[i].value);
-		if (r < 0)
-			return r;
-	}
-	return pgofs_backend_stats(t->backend, append_to);
+	int r = pgofs_stats_print(rows, sizeof rows / sizeof rows[0], append_to);
+	return r < 0 ? r : pgofs_backend_stats(t->backend, append_to);
 }

@@ -143,5 +143,5 @@ int pgofs_tree_prune(struct pgofs_tree *t, const struct pgofs_prune *what, struc
 /* Forgets what was listed: the next call asks the storage. */
 void pgofs_tree_refresh(struct pgofs_tree *t);
 
-/* Numbers about what it did, "name value" a line, those of the storage included. */
+/* Numbers about what it did, "name value" a line (stats.h), those of the storage included. */
 int pgofs_tree_stats(struct pgofs_tree *t, struct pgofs_buf *append_to);

@@ -40,7 +40,8 @@ struct pgofs_views {
 	unsigned n_making;
 	struct kept *buckets[N_BUCKETS];
 	struct kept *newest, *oldest;
-	struct pgofs_views_stats stats;
+	struct pgofs_views_stats stats; /* but for what is in `stages` */
+	struct pgofs_stages stages;
 };
 
 struct pgofs_snapshot *pgofs_snapshot_ref(struct pgofs_snapshot *s)
@@ -234,6 +235,7 @@ static int merge(struct making *m, struct pgofs_bytes **ret, struct pgofs_error 
 		.n_fetch = c->n_fetch,
 		.raw_max_bytes = c->raw_max_bytes,
 		.memory_bytes = c->gather_bytes,
+		.stages = &m->v->stages,
 	};
 	int r = pgofs_merging_run(&merging, ret, err);
 	if (m->n_skipped)
@@ -374,4 +376,7 @@ void pgofs_views_stats(struct pgofs_views *v, struct pgofs_views_stats *ret)
 {
 	PGOFS_LOCKED(&v->mutex);
 	*ret = v->stats;
+	ret->fetched_bytes = atomic_load(&v->stages.fetched_bytes);
+	for (int i = 0; i < PGOFS_N_STAGES; i++)
+		ret->stage_ns[i] = atomic_load(&v->stages.ns[i]);
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "selection.h"
+#include "stages.h"
 #include "tree.h"
 
 struct pgofs_views;
@@ -40,7 +41,8 @@ bool pgofs_views_known_unusable(struct pgofs_views *v, const struct pgofs_select
 struct pgofs_views_stats {
 	uint64_t n_made, n_kept_hits, n_joined, n_inputs, n_skipped;
 	uint64_t fetched_bytes;
-	uint64_t made_ns; /* wall time spent in making */
+	uint64_t made_ns;                  /* wall time spent in making */
+	uint64_t stage_ns[PGOFS_N_STAGES]; /* of that, and of threads that help: stages.h */
 	uint64_t n_kept, memory_bytes;
 };
 void pgofs_views_stats(struct pgofs_views *v, struct pgofs_views_stats *ret);

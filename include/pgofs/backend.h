@@ -103,5 +103,6 @@ int pgofs_backend_rename(struct pgofs_backend *b, const char *from, const char *
 /* Room on the storage, for statfs. -EOPNOTSUPP where it has no bound to tell. Never goes to the network. */
 int pgofs_backend_usage(struct pgofs_backend *b, uint64_t *ret_total_bytes, uint64_t *ret_free_bytes);
 
-/* Numbers about what it did (requests, bytes, cache hits), one "name value" a line. Appends nothing where it counts nothing. */
+/* Numbers about what it did (requests, bytes, cache hits), one "name value" a line. A name is of
+ * [a-z0-9_], and ends in _total where it only counts up. Appends nothing where it counts nothing. */
 int pgofs_backend_stats(struct pgofs_backend *b, struct pgofs_buf *append_to);

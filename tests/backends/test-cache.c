@@ -113,8 +113,8 @@ static void must_fetch_once(void)
 	for (int i = 0; i < 5; i++)
 		must_get("app/a", a.version, 1000);
 	cr_assert_eq(faulty_count(next, FAULTY_GET), 1);
-	cr_assert_eq(stat_of("cache_misses"), 1);
-	cr_assert_eq(stat_of("cache_hit_bytes"), 4000);
+	cr_assert_eq(stat_of("cache_misses_total"), 1);
+	cr_assert_eq(stat_of("cache_hit_bytes_total"), 4000);
 	struct pgofs_bytes *bytes = NULL;
 	cr_assert_eq(pgofs_backend_get(cache, "app/a", a.version, 999, &bytes, NULL, &err), -EFBIG);
 	cr_assert_null(bytes);
@@ -124,14 +124,14 @@ Test(cache, a_version_is_fetched_once_into_memory)
 {
 	open_cache(1 << 20, 0);
 	must_fetch_once();
-	cr_assert_eq(stat_of("cache_memory_hits"), 5);
+	cr_assert_eq(stat_of("cache_memory_hits_total"), 5);
 }
 
 Test(cache, a_version_is_fetched_once_onto_the_disk)
 {
 	open_cache(0, 1 << 20);
 	must_fetch_once();
-	cr_assert_eq(stat_of("cache_disk_hits"), 5);
+	cr_assert_eq(stat_of("cache_disk_hits_total"), 5);
 }
 
 Test(cache, what_is_found_on_the_disk_moves_into_memory)
@@ -144,8 +144,8 @@ Test(cache, what_is_found_on_the_disk_moves_into_memory)
 	must_get("app/a", a.version, 1000);
 	must_get("app/a", a.version, 1000);
 	cr_assert_eq(faulty_count(next, FAULTY_GET), 3);
-	cr_assert_eq(stat_of("cache_disk_hits"), 1);
-	cr_assert_eq(stat_of("cache_memory_hits"), 1);
+	cr_assert_eq(stat_of("cache_disk_hits_total"), 1);
+	cr_assert_eq(stat_of("cache_memory_hits_total"), 1);
 }
 
 Test(cache, who_names_no_version_is_sent_on)
@@ -257,7 +257,7 @@ Test(cache, a_near_storage_has_none_unless_asked_and_options_are_told_apart)
 	    pgofs_backend_open("memory:", (const char *const[]){ "memory-size=1KiB", "cache-memory=1MiB", NULL },
 			       &cache, &err),
 	    0, "%s", err.text);
-	cr_assert_eq(stat_of("cache_misses"), 0);
+	cr_assert_eq(stat_of("cache_misses_total"), 0);
 	cr_assert_eq(pgofs_backend_put(cache, "a/b", big, 2000, 0, NULL, &err), -ENOSPC);
 	struct pgofs_backend *none = NULL;
 	cr_assert_eq(pgofs_backend_open("memory:", (const char *const[]){ "cache-size=many", NULL }, &none, &err),
@@ -390,7 +390,7 @@ Test(cache, a_damaged_file_is_fetched_again)
 		must_get("app/a", a.version, 300);
 		cr_assert_eq(faulty_count(next, FAULTY_GET), 2 + flip_at);
 	}
-	cr_assert_eq(stat_of("cache_disk_damaged"), 400);
+	cr_assert_eq(stat_of("cache_disk_damaged_total"), 400);
 }
 
 static void cut(const char *path)

@@ -605,7 +605,7 @@ Test(tree, tells_numbers)
 	lookup("app/merged/last-24h.pgo");
 	cr_assert_eq(pgofs_tree_stats(tree, &b), 0);
 	cr_assert_eq(pgofs_buf_append(&b, "", 1), 0);
-	cr_assert(strstr((char *)b.data, "profiles_stored 1\n"), "%s", (char *)b.data);
-	cr_assert(strstr((char *)b.data, "merges_made 1\n"), "%s", (char *)b.data);
-	cr_assert(strstr((char *)b.data, "merges_kept_hits 1\n"), "%s", (char *)b.data);
+	cr_assert(strstr((char *)b.data, "profiles_stored_total 1\n"), "%s", (char *)b.data);
+	cr_assert(strstr((char *)b.data, "merges_made_total 1\n"), "%s", (char *)b.data);
+	cr_assert(strstr((char *)b.data, "merges_kept_hits_total 1\n"), "%s", (char *)b.data);
 }
