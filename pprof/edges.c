@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define NODES_MAX ((size_t)1 << 26) /* of one input, all pairs together */
+#define ALIKE_MAX 4096u             /* compared, of one pair; beyond it nodes count as alike */
 
 int pgofs_edges_init(struct pgofs_edges *e)
 {
@@ -248,18 +249,36 @@ static int expand(struct pgofs_edges *e, uint32_t pair, size_t n_nodes, size_t n
 	return r;
 }
 
+/* Might an address be all that tells a node of the one location from a node of the other? `at` is where the second's nodes begin. */
+static bool alike(const struct pgofs_edges *e, size_t at, size_t n)
+{
+	if (at * (n - at) > ALIKE_MAX)
+		return true;
+	for (size_t i = 0; i < at; i++) {
+		for (size_t k = at; k < n; k++) {
+			const struct pgofs_node *a = &e->node[i], *b = &e->node[k];
+			if (a->name == b->name && a->line == b->line && a->start_line == b->start_line)
+				return true;
+		}
+	}
+	return false;
+}
+
 static int stage_pairs(struct pgofs_edges *e, const struct pgofs_profile *p, const struct pgofs_prune *prune,
 		       size_t n_types)
 {
 	size_t all = 0;
 	for (uint32_t i = 0; i < e->n_pairs; i++) {
 		struct pgofs_pair pair = e->pair[i];
-		size_t n = 0;
+		size_t n = 0, n_caller;
 		int r = 0;
 		if (pair.caller != PGOFS_NONE)
 			r = push_nodes(e, p, pair.caller, pgofs_prune_first_line(prune, pair.caller), &n);
+		n_caller = n;
 		if (r == 0)
 			r = push_nodes(e, p, pair.leaf, pgofs_prune_first_line(prune, pair.leaf), &n);
+		if (r == 0 && n_caller && p->location[pair.caller].mapping != p->location[pair.leaf].mapping)
+			e->by_address |= alike(e, n_caller, n);
 		all += n;
 		if (r == 0 && all > NODES_MAX)
 			r = -EFBIG;
@@ -351,4 +370,15 @@ void pgofs_edges_commit(struct pgofs_edges *e, const struct pgofs_plan *plan)
 	}
 	e->start_lines = e->next_start_lines;
 	e->n_shares = 0;
+}
+
+int pgofs_edges_add(struct pgofs_edges *e, struct pgofs_edge key, int64_t weight)
+{
+	uint32_t edge;
+	if (!e->n)
+		e->n_types = 1;
+	int r = find_edge(e, key, 1, &edge);
+	if (r == 0)
+		add(e->value + edge, &weight, 1);
+	return r;
 }

@@ -47,6 +47,7 @@ struct pgofs_edges {
 	size_t value_cap, n_types;
 	bool start_lines; /* any function Go looks at has one, edge or not: it asks no more */
 	bool next_start_lines;
+	bool by_address; /* an address alone told a caller from a callee in another mapping */
 
 	/* Of the input under way. */
 	size_t n_before;               /* edges before it */
@@ -79,6 +80,9 @@ int pgofs_edges_fold(struct pgofs_edges *e, const struct pgofs_profile *p, const
 
 /* Takes back what pgofs_edges_fold did, in place of a commit. */
 void pgofs_edges_undo(struct pgofs_edges *e);
+
+/* Adds one weight, of edges that have one value each. `key` without its hash; its names are in e->names. -ENOMEM. */
+int pgofs_edges_add(struct pgofs_edges *e, struct pgofs_edge key, int64_t weight);
 
 /* Adds the weights held ready; where the plan says so, to values reshaped. */
 void pgofs_edges_commit(struct pgofs_edges *e, const struct pgofs_plan *plan);

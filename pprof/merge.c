@@ -20,6 +20,7 @@ int pgofs_merge_new(enum pgofs_view view, struct pgofs_merge **ret, struct pgofs
 	m->view = view;
 	m->only = PGOFS_BUF(SIZE_MAX);
 	pgofs_profile_init(&m->input);
+	pgofs_kind_init(&m->kind);
 	if (pgofs_tables_init(&m->names, 1) < 0 || pgofs_edges_init(&m->edges) < 0 || pgofs_report_init(&m->report) < 0)
 		return pgofs_error_errno(err, -ENOMEM, "starting a merge");
 	*ret = STEAL(m);
@@ -38,6 +39,7 @@ void pgofs_merge_free(struct pgofs_merge *m)
 	pgofs_report_done(&m->report);
 	pgofs_frames_done(&m->frames);
 	pgofs_prune_done(&m->prune);
+	pgofs_kind_done(&m->kind);
 	pgofs_buf_done(&m->only);
 	free(m->comment);
 	free(m->comment_seen);
@@ -290,6 +292,10 @@ int pgofs_merge_add(struct pgofs_merge *m, const void *raw, size_t len, const st
 	struct pgofs_header header = m->header;
 	struct pgofs_plan plan;
 	size_t n_comments = 0;
+	if (m->of_parts)
+		return pgofs_error_set(err, -EINVAL, "a merge of parts takes no profiles");
+	if (m->view == PGOFS_VIEW_PGO && (r = pgofs_kind_begin(&m->kind, &m->input)) < 0)
+		return pgofs_error_errno(err, r, "reading the header");
 	r = pgofs_header_join(&header, &m->names, &m->input, &plan, err);
 	if (r == 0 && (r = stage_comments(m, &n_comments)) < 0)
 		pgofs_error_errno(err, r, "reading the comments");
@@ -297,10 +303,12 @@ int pgofs_merge_add(struct pgofs_merge *m, const void *raw, size_t len, const st
 		r = add_to_view(m, &header, &plan, input, err);
 	if (r < 0) {
 		pgofs_tables_undo(&m->names, mark);
+		pgofs_kind_refused(&m->kind, &m->input, r);
 		return r;
 	}
 	m->header = header;
 	commit_comments(m, n_comments);
+	pgofs_kind_added(&m->kind);
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include "edges.h"
 #include "fold.h"
+#include "part.h"
 #include "report.h"
 
 #include <pgofs/pprof.h>
@@ -25,5 +26,7 @@ struct pgofs_merge {
 	struct pgofs_edges edges;   /* of the other views */
 	struct pgofs_frames frames; /* of the first input, as soon as there is one */
 	struct pgofs_prune prune;
+	struct pgofs_kind kind; /* of the .pgo view */
+	bool of_parts;
 	struct pgofs_report report; /* of the .txt view */
 };

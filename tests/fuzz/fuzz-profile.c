@@ -2,6 +2,7 @@
  * writes must be accepted again and be the same when merged alone. */
 #include <pgofs/pprof.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,6 +65,46 @@ static void leaves_no_trace(const struct pgofs_buf *raw, const struct pgofs_buf 
 	}
 }
 
+/* The two in parts of one each, in either order, are the same as merged at once; or there are no such parts. */
+static void adds_up(const struct pgofs_buf *a, const struct pgofs_buf *b)
+{
+	_cleanup_(pgofs_merge_freep) struct pgofs_merge *at_once = NULL, *of_parts = NULL;
+	BUF once = PGOFS_BUF(RAW_MAX), parts = PGOFS_BUF(RAW_MAX);
+	const struct pgofs_buf *const inputs[] = { a, b };
+	int added = 0;
+	MUST(pgofs_merge_new(PGOFS_VIEW_PGO, &at_once, NULL) == 0);
+	MUST(pgofs_merge_new(PGOFS_VIEW_PGO, &of_parts, NULL) == 0);
+	for (size_t i = 0; added == 0 && i < 2; i++) {
+		_cleanup_(pgofs_merge_freep) struct pgofs_merge *m = NULL;
+		BUF part = PGOFS_BUF(RAW_MAX);
+		MUST(pgofs_merge_new(PGOFS_VIEW_PGO, &m, NULL) == 0);
+		pgofs_merge_add(m, inputs[i]->data, inputs[i]->len, NULL, NULL);
+		pgofs_merge_add(at_once, inputs[i]->data, inputs[i]->len, NULL, NULL);
+		added = pgofs_merge_encode_part(m, &part, NULL);
+		if (added == 0)
+			added = pgofs_merge_add_part(of_parts, part.data, part.len, NULL);
+		MUST(added == 0 || added == -EDOM || added == -EFBIG);
+	}
+	if (added < 0)
+		return;
+	int r = pgofs_merge_encode(at_once, &once, NULL);
+	MUST(pgofs_merge_encode(of_parts, &parts, NULL) == r);
+	MUST(once.len == parts.len && (!once.len || memcmp(once.data, parts.data, once.len) == 0));
+}
+
+/* Bytes that are taken for a part are one. */
+static void try_part(const uint8_t *data, size_t len)
+{
+	_cleanup_(pgofs_merge_freep) struct pgofs_merge *m = NULL;
+	struct pgofs_error err = { "" };
+	BUF again = PGOFS_BUF(RAW_MAX);
+	MUST(pgofs_merge_new(PGOFS_VIEW_PGO, &m, NULL) == 0);
+	int r = pgofs_merge_add_part(m, data, len, &err);
+	MUST(r == 0 || err.text[0]);
+	if (r == 0)
+		pgofs_merge_encode(m, &again, NULL);
+}
+
 /* main.main calls main.leaf, one sample: the smallest profile that is of use. */
 static const uint8_t good_bytes[] = "\x0a\x04\x08\x01\x10\x02\x12\x06\x0a\x02\x01\x02\x10\x01"
 				    "\x22\x0a\x08\x01\x18\x01\x22\x04\x08\x01\x10\x07"
@@ -77,6 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	BUF raw = PGOFS_BUF(RAW_MAX), good = PGOFS_BUF(1024), twice = PGOFS_BUF(RAW_MAX), text = PGOFS_BUF(RAW_MAX);
 	struct pgofs_profile_info info;
 	struct pgofs_error err = { "" };
+	try_part(data, len);
 	int checked = pgofs_pprof_check(data, len, RAW_MAX, &info, &err);
 	MUST(checked == 0 || err.text[0]);
 	if (pgofs_pprof_inflate(data, len, &raw, NULL) < 0)
@@ -91,5 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	same_again(PGOFS_VIEW_PPROF, &raw);
 	same_again(PGOFS_VIEW_PGO, &raw);
 	leaves_no_trace(&raw, &good);
+	adds_up(&raw, &good);
+	adds_up(&good, &raw);
 	return 0;
 }
