@@ -189,7 +189,7 @@ static uint64_t code_of(uint32_t number)
 {
 	uint8_t bytes[8] = { 0 };
 	uint64_t len = (uint64_t)(pgofs_varint_put(bytes, (uint64_t)number + 1) - bytes);
-	return pgofs_load32(bytes) | len << PGOFS_CODE_LEN;
+	return pgofs_load32(bytes) | PGOFS_CODE_KNOWN | len << PGOFS_CODE_LEN;
 }
 
 /* Locations being looked up together, with their lines. */
@@ -385,39 +385,47 @@ static int room_for_stack(struct pgofs_fold *f)
 	return 0;
 }
 
-/* Copies codes until one is not known yet; *ret_n counts those done. Four bytes are stored for each frame, and the next one goes over those
- * it did not use. All in locals: stores through `out` might change anything else. */
-static uint8_t *copy_codes(uint8_t *out, const uint64_t *code, const uint32_t *place, size_t n, size_t *ret_n)
+/* Copies codes; NULL where one was not known yet, which is asked once for all. Four bytes are stored for each frame, and the next one goes
+ * over those it did not use. All in locals: stores through `out` might change anything else. */
+static uint8_t *copy_codes(uint8_t *out, const uint64_t *code, const uint32_t *place, size_t n)
 {
-	size_t i = 0;
-	for (; i < n; i++) {
+	uint64_t all = PGOFS_CODE_KNOWN;
+#pragma GCC unroll 4
+	for (size_t i = 0; i < n; i++) {
 		uint64_t c = code[place[i]];
 		uint32_t bytes = (uint32_t)c;
-		if (!c)
-			break;
 		memcpy(out, &bytes, sizeof bytes);
 		out += c >> PGOFS_CODE_LEN;
+		all &= c;
 	}
-	*ret_n = i;
-	return out;
+	return all ? out : NULL;
+}
+
+/* Gives the stack's new locations their numbers. */
+static int add_locations(struct pgofs_fold *f)
+{
+	for (size_t i = 0; i < f->stack.n; i++) {
+		uint32_t place = f->stack.place[i];
+		int r = f->code[place] ? 0 : add_location(f, place);
+		if (r < 0)
+			return no_memory(f, r);
+	}
+	return 0;
 }
 
 /* The stack in the merge's numbers. */
 static int encode_stack(struct pgofs_fold *f, struct pgofs_stacked *s)
 {
-	uint8_t *start = f->bytes + f->n_bytes, *out = start;
-	size_t n = f->stack.n, done;
-	for (const uint32_t *place = f->stack.place;; place += done) {
-		out = copy_codes(out, f->code, place, n, &done);
-		n -= done;
-		if (!n)
-			break;
-		int r = add_location(f, place[done]);
+	uint8_t *start = f->bytes + f->n_bytes;
+	uint8_t *end = copy_codes(start, f->code, f->stack.place, f->stack.n);
+	if (!end) {
+		int r = add_locations(f);
 		if (r < 0)
-			return no_memory(f, r);
+			return r;
+		end = copy_codes(start, f->code, f->stack.place, f->stack.n);
 	}
 	s->stack = start;
-	s->stack_bytes = (uint32_t)(out - start);
+	s->stack_bytes = (uint32_t)(end - start);
 	s->n_locations = (uint32_t)f->stack.n;
 	return 0;
 }
