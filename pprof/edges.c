@@ -312,12 +312,13 @@ static int note_sample(struct pgofs_edges *e, const struct pgofs_profile *p, con
 static int note_samples(struct pgofs_edges *e, const struct pgofs_profile *p, const struct pgofs_plan *plan,
 			const struct pgofs_prune *prune, struct pgofs_hot *hot, struct pgofs_error *err)
 {
+	bool whole = hot || prune->on;
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < p->n_samples; i++) {
 		struct pgofs_sample s;
 		r = pgofs_sample_parse(p, i, &s, e->sample_value, err);
 		if (r == 0)
-			r = pgofs_sample_stack(p, &s, &e->stack, err);
+			r = (whole ? pgofs_sample_stack : pgofs_sample_leaves)(p, &s, &e->stack, err);
 		if (r == 0 && s.labels.p)
 			r = pgofs_sample_check_labels(p, &s, err);
 		if (r == 0 && (r = note_sample(e, p, plan, prune, hot)) < 0)

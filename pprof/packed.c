@@ -88,41 +88,44 @@ __attribute__((target("sse4.1"), always_inline)) static inline void put_eight(__
 	_mm_storeu_si128((__m128i *)(to + 4), _mm_unpackhi_epi16(ids, _mm_setzero_si128()));
 }
 
-__attribute__((target("sse4.1"))) static const uint8_t *read_eights(const uint8_t *at, const uint8_t *end,
-								    uint32_t **out, uint32_t *max)
+/* Bytes of which only the first `left`, one to seven, belong to the run; the others become ids that change no maximum. */
+__attribute__((target("sse4.1"), always_inline)) static inline __m128i only_first(__m128i bytes, unsigned left)
 {
-	__m128i most = _mm_setzero_si128();
+	__m128i mask = _mm_cvtsi64_si128((long long)(UINT64_MAX >> (64 - 8 * left)));
+	return _mm_or_si128(_mm_and_si128(bytes, mask), _mm_andnot_si128(mask, _mm_set1_epi8(1)));
+}
+
+/* The last one to seven bytes are read like any eight where so many can be loaded. The last byte must end an id. */
+__attribute__((target("sse4.1"))) static const uint8_t *read_eights(const uint8_t *at, const uint8_t *end,
+								    const uint8_t *readable, uint32_t **out,
+								    uint32_t *max)
+{
+	__m128i most = _mm_setzero_si128(), bytes;
 	uint32_t *to = *out;
+	unsigned tops = 0, left;
 	while (end - at >= 8) {
-		__m128i bytes = _mm_loadl_epi64((const __m128i *)at);
-		unsigned tops = (unsigned)_mm_movemask_epi8(bytes);
+		bytes = _mm_loadl_epi64((const __m128i *)at);
+		tops = (unsigned)_mm_movemask_epi8(bytes);
 		if (has_long(tops))
 			break;
 		put_eight(bytes, tops, to, &most);
 		to += whole[tops];
 		at += 8 - (tops >> 7);
 	}
+	if (at < end && end - at < 8 && readable - at >= 8) {
+		left = (unsigned)(end - at);
+		bytes = only_first(_mm_loadl_epi64((const __m128i *)at), left);
+		tops = (unsigned)_mm_movemask_epi8(bytes);
+		if (!has_long(tops) && !(tops >> (left - 1))) {
+			put_eight(bytes, tops, to, &most);
+			to += whole[tops] - (8 - left);
+			at = end;
+		}
+	}
 	uint32_t found = greatest(most);
 	*max = found > *max ? found : *max;
 	*out = to;
 	return at;
-}
-
-/* The last one to seven bytes: as eight, with ids after the end that are not counted. The last byte must end an id. */
-__attribute__((target("sse4.1"))) static const uint8_t *read_tail(const uint8_t *at, const uint8_t *end, uint32_t **out,
-								  uint32_t *max)
-{
-	unsigned left = (unsigned)(end - at);
-	__m128i bytes = _mm_loadl_epi64((const __m128i *)at), most = _mm_setzero_si128();
-	unsigned tops = (unsigned)_mm_movemask_epi8(bytes) & ((1u << left) - 1);
-	if (has_long(tops) || tops >> (left - 1))
-		return at;
-	put_eight(bytes, tops, *out, &most);
-	size_t n = whole[tops] - (8 - left);
-	for (size_t i = 0; i < n; i++)
-		*max = (*out)[i] > *max ? (*out)[i] : *max;
-	*out += n;
-	return end;
 }
 
 /* Ids that are mostly short: around what stops the eights some are read singly, and then they go on. */
@@ -131,9 +134,7 @@ static const uint8_t *read_all(const uint8_t *at, const uint8_t *end, const uint
 {
 	pthread_once(&made, make_tables);
 	for (;;) {
-		at = read_eights(at, end, out, max);
-		if (at < end && end - at < 8 && readable - at >= 8)
-			at = read_tail(at, end, out, max);
+		at = read_eights(at, end, readable, out, max);
 		if (at >= end)
 			return at;
 		const uint8_t *before = at;
@@ -155,7 +156,36 @@ const uint8_t *pgofs_packed_read(const uint8_t *at, const uint8_t *end, const ui
 	*ret_n = (size_t)(out - place);
 	return at;
 }
+
+/* Sixteen bytes at a time, wherever ids begin in them: no byte is 0 (then no id is), no two top bits follow each other (then no id has three
+ * bytes), and the second byte of an id, which counts 128s, is less than the whole 128s in n. */
+bool pgofs_packed_surely_within(const uint8_t *at, const uint8_t *end, const uint8_t *readable, uint32_t n)
+{
+	static const uint8_t sliding[32] = { [0 ... 15] = 0xff };
+	const __m128i zero = _mm_setzero_si128(), one = _mm_set1_epi8(1);
+	const __m128i high = _mm_set1_epi8((char)(n >> 14 ? 127 : (n >> 7) - 1));
+	__m128i wrong = zero, most = zero;
+	if (n < 256 || at == end || end[-1] >= 0x80 || readable - end < 16)
+		return false;
+	for (; at < end; at += 16) {
+		__m128i bytes = _mm_loadu_si128((const __m128i *)at);
+		__m128i before = _mm_loadu_si128((const __m128i *)(at - 1));
+		if (end - at < 16) {
+			__m128i ours = _mm_loadu_si128((const __m128i *)(sliding + 16 - (end - at)));
+			bytes = _mm_or_si128(_mm_and_si128(ours, bytes), _mm_andnot_si128(ours, one));
+		}
+		wrong = _mm_or_si128(wrong, _mm_or_si128(_mm_cmpeq_epi8(bytes, zero), _mm_and_si128(bytes, before)));
+		most = _mm_max_epu8(most, _mm_and_si128(bytes, _mm_cmpgt_epi8(zero, before)));
+	}
+	wrong = _mm_or_si128(wrong, _mm_cmpgt_epi8(most, high));
+	return _mm_movemask_epi8(wrong) == 0;
+}
 #else
+bool pgofs_packed_surely_within(const uint8_t *at, const uint8_t *end, const uint8_t *readable, uint32_t n)
+{
+	return false;
+}
+
 const uint8_t *pgofs_packed_read(const uint8_t *at, const uint8_t *end, const uint8_t *readable, uint32_t *place,
 				 size_t *ret_n, uint32_t *ret_max)
 {

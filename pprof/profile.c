@@ -8,6 +8,7 @@
 #include "profile.h"
 
 #include "array.h"
+#include "usual.h"
 
 #include <string.h>
 
@@ -111,6 +112,48 @@ static int add_line(struct pgofs_profile *p, struct pgofs_wire *location, struct
 	return r;
 }
 
+/* May the message be read as usual? */
+static bool has_slack(const struct pgofs_profile *p, struct pgofs_wire w)
+{
+	return p->raw + p->len - w.end >= PGOFS_USUAL_SLACK;
+}
+
+/* Where the line that starts after `at` ends, or NULL. */
+static const uint8_t *usual_line(const uint8_t *at, const uint8_t *end, struct pgofs_raw_line *ret)
+{
+	const uint8_t *line_end = at + 1 + *at;
+	if (*at++ >= 0x80 || line_end > end)
+		return NULL;
+	ret->function = pgofs_usual_number(&at, 1 << 3);
+	ret->line = (int64_t)pgofs_usual_number(&at, 2 << 3);
+	ret->column = (int64_t)pgofs_usual_number(&at, 3 << 3);
+	return at == line_end ? at : NULL;
+}
+
+/* False where it is spelled otherwise, or there is no room for its lines; then no line was added. */
+static bool usual_location(struct pgofs_profile *p, struct pgofs_wire w, struct pgofs_raw_location *l)
+{
+	const uint8_t *at = w.p;
+	size_t n = p->n_lines;
+	l->id = pgofs_usual_number(&at, 1 << 3);
+	l->mapping = pgofs_usual_number(&at, 2 << 3);
+	l->address = pgofs_usual_number(&at, 3 << 3);
+	while (at < w.end && *at == (4 << 3 | PGOFS_WIRE_BYTES)) {
+		if (n >= p->line_cap || n >= PGOFS_TABLE_MAX)
+			return false;
+		at = usual_line(at + 1, w.end, &p->line[n++]);
+		if (!at)
+			return false;
+	}
+	l->folded = pgofs_usual_number(&at, 5 << 3) != 0;
+	l->first_line = (uint32_t)p->n_lines;
+	l->n_lines = (uint32_t)(n - p->n_lines);
+	if (at != w.end)
+		return false;
+	p->n_lines = n;
+	return true;
+}
+
 /* Fields 1, 2, 3 and 5 are numbers; field 4 is a line, which a number is not. */
 static int read_location(struct pgofs_profile *p, struct pgofs_wire w, struct pgofs_raw_location *l,
 			 struct pgofs_error *err)
@@ -130,6 +173,17 @@ static int read_location(struct pgofs_profile *p, struct pgofs_wire w, struct pg
 					  .first_line = first_line,
 					  .n_lines = (uint32_t)p->n_lines - first_line };
 	return r;
+}
+
+static bool usual_function(struct pgofs_wire w, struct pgofs_raw_function *fn)
+{
+	const uint8_t *at = w.p;
+	fn->id = pgofs_usual_number(&at, 1 << 3);
+	fn->name = string_number(pgofs_usual_number(&at, 2 << 3));
+	fn->system_name = string_number(pgofs_usual_number(&at, 3 << 3));
+	fn->filename = string_number(pgofs_usual_number(&at, 4 << 3));
+	fn->start_line = (int64_t)pgofs_usual_number(&at, 5 << 3);
+	return at == w.end;
 }
 
 static int read_function(struct pgofs_wire w, struct pgofs_raw_function *fn, struct pgofs_error *err)
@@ -171,7 +225,8 @@ static int add_location(struct pgofs_profile *p, struct pgofs_wire w, struct pgo
 	int r = ROOM(p, location, locations, PGOFS_TABLE_MAX, err);
 	if (r < 0)
 		return r;
-	return read_location(p, w, &p->location[p->n_locations++], err);
+	struct pgofs_raw_location *l = &p->location[p->n_locations++];
+	return has_slack(p, w) && usual_location(p, w, l) ? 0 : read_location(p, w, l, err);
 }
 
 static int add_function(struct pgofs_profile *p, struct pgofs_wire w, struct pgofs_error *err)
@@ -179,7 +234,8 @@ static int add_function(struct pgofs_profile *p, struct pgofs_wire w, struct pgo
 	int r = ROOM(p, function, functions, PGOFS_TABLE_MAX, err);
 	if (r < 0)
 		return r;
-	return read_function(w, &p->function[p->n_functions++], err);
+	struct pgofs_raw_function *fn = &p->function[p->n_functions++];
+	return has_slack(p, w) && usual_function(w, fn) ? 0 : read_function(w, fn, err);
 }
 
 static int add_string(struct pgofs_profile *p, struct pgofs_wire w, struct pgofs_error *err)
@@ -277,12 +333,50 @@ static int read_field(struct pgofs_profile *p, const struct pgofs_field *f, stru
 	return 0;
 }
 
+static int add_usual(struct pgofs_profile *p, unsigned number, struct pgofs_wire w, struct pgofs_error *err)
+{
+	switch (number) {
+	case 2:
+		return add_sample(p, w, err);
+	case 4:
+		return add_location(p, w, err);
+	case 5:
+		return add_function(p, w, err);
+	default:
+		return add_string(p, w, err);
+	}
+}
+
+/* The four messages that a profile has thousands of, one after the other; stops before any other field, one that is longer than
+ * two bytes can say, and the last few. */
+static int scan_usual(struct pgofs_profile *p, struct pgofs_wire *all, struct pgofs_error *err)
+{
+	const unsigned usual = 1 << 2 | 1 << 4 | 1 << 5 | 1 << 6;
+	const uint8_t *at = all->p;
+	int r = 0;
+	while (r == 0 && all->end - at > PGOFS_USUAL_SLACK) {
+		unsigned number = at[0] >> 3;
+		struct pgofs_wire w = { at + 2, all->end };
+		size_t len = at[1];
+		if ((at[0] & 0x87) != PGOFS_WIRE_BYTES || !(usual >> number & 1) || (len >= 0x80 && at[2] >= 0x80))
+			break;
+		if (len >= 0x80)
+			len = (len & 0x7f) | (size_t)*w.p++ << 7;
+		if (len > (size_t)(w.end - w.p))
+			break;
+		at = w.end = w.p + len;
+		r = add_usual(p, number, w, err);
+	}
+	all->p = at;
+	return r;
+}
+
 static int scan(struct pgofs_profile *p, struct pgofs_error *err)
 {
 	struct pgofs_wire w = { p->raw, p->raw + p->len };
 	struct pgofs_field f = { 0 };
 	int r;
-	while ((r = pgofs_wire_next(&w, &f, err)) > 0) {
+	while ((r = scan_usual(p, &w, err)) == 0 && (r = pgofs_wire_next(&w, &f, err)) > 0) {
 		r = read_field(p, &f, err);
 		if (r < 0)
 			return r;

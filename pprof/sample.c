@@ -6,6 +6,7 @@
 
 #include "array.h"
 #include "packed.h"
+#include "usual.h"
 
 static int wrong_count(size_t have, const struct pgofs_profile *p, struct pgofs_error *err)
 {
@@ -62,6 +63,30 @@ static int take_label(struct pgofs_sample *s, const struct pgofs_field *f, const
 	return r;
 }
 
+/* Locations packed in one field, as many values one by one as there are types, and labels up to the end; false where it is spelled
+ * otherwise. */
+static bool usual_sample(const struct pgofs_profile *p, struct pgofs_sample *s, int64_t *value)
+{
+	const uint8_t *at = s->all.p, *end = s->all.end;
+	size_t len = at[1], n = 0;
+	if (at[0] != (1 << 3 | PGOFS_WIRE_BYTES) || (len >= 0x80 && at[2] >= 0x80))
+		return false;
+	at += 2;
+	if (len >= 0x80)
+		len = (len & 0x7f) | (size_t)*at++ << 7;
+	if (end - at < (ptrdiff_t)len)
+		return false;
+	s->locations = (struct pgofs_wire){ at, at + len };
+	at += len;
+	for (; n < p->n_types && at < end && *at == 2 << 3; n++)
+		value[n] = (int64_t)pgofs_usual_number(&at, 2 << 3);
+	if (at < end)
+		s->labels = (struct pgofs_wire){ at, end };
+	while (at < end && *at == (3 << 3 | PGOFS_WIRE_BYTES) && at[1] < 0x80)
+		at += 2 + at[1];
+	return n == p->n_types && at == end;
+}
+
 int pgofs_sample_parse(const struct pgofs_profile *p, size_t number, struct pgofs_sample *s, int64_t *value,
 		       struct pgofs_error *err)
 {
@@ -71,6 +96,9 @@ int pgofs_sample_parse(const struct pgofs_profile *p, size_t number, struct pgof
 	size_t n = 0;
 	int r;
 
+	*s = (struct pgofs_sample){ .all = w };
+	if (p->raw + p->len - w.end >= PGOFS_USUAL_SLACK && usual_sample(p, s, value))
+		return 0;
 	*s = (struct pgofs_sample){ .all = w };
 	while ((r = pgofs_wire_next(&w, &f, err)) > 0) {
 		if (f.number == 1)
@@ -163,6 +191,21 @@ int pgofs_sample_stack(const struct pgofs_profile *p, const struct pgofs_sample 
 		stack->n = 0;
 	}
 	return push_packed(p, stack, s->locations, err);
+}
+
+int pgofs_sample_leaves(const struct pgofs_profile *p, const struct pgofs_sample *s, struct pgofs_stack *stack,
+			struct pgofs_error *err)
+{
+	struct pgofs_wire w = s->locations;
+	if (s->scattered_locations || !p->locations.counted || stack->cap < 2 ||
+	    !pgofs_packed_surely_within(w.p, w.end, p->raw + p->len, p->locations.n))
+		return pgofs_sample_stack(p, s, stack, err);
+	for (stack->n = 0; stack->n < 2 && w.p < w.end; stack->n++) {
+		struct pgofs_varint id = pgofs_varint_get(w.p, w.end);
+		stack->place[stack->n] = (uint32_t)id.value - 1;
+		w.p = id.next;
+	}
+	return 0;
 }
 
 static int label_string(const struct pgofs_profile *p, uint64_t number, uint32_t *ret, struct pgofs_error *err)

@@ -28,6 +28,10 @@ struct pgofs_stack {
 int pgofs_sample_stack(const struct pgofs_profile *p, const struct pgofs_sample *s, struct pgofs_stack *stack,
 		       struct pgofs_error *err);
 
+/* The same, but it may be that only the two leaf locations are put into `stack`: that is all the edges need. */
+int pgofs_sample_leaves(const struct pgofs_profile *p, const struct pgofs_sample *s, struct pgofs_stack *stack,
+			struct pgofs_error *err);
+
 /* One label, by number in the profile's string table. A string beats a number. */
 struct pgofs_raw_label {
 	uint32_t key, string, unit;

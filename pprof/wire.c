@@ -3,33 +3,15 @@
  * What must stay true: no path reads past `end`, and every path either moves forward or fails. */
 #include "wire.h"
 
-#include <endian.h>
-
-/* Eight bytes at once where there are eight: the seven-bit groups are moved together in three steps. */
-static struct pgofs_varint get_eight(const uint8_t *p)
-{
-	uint64_t v, ends;
-	memcpy(&v, p, sizeof v);
-	v = le64toh(v);
-	ends = ~v & UINT64_C(0x8080808080808080);
-	if (!ends)
-		return (struct pgofs_varint){ NULL, 0 };
-	unsigned bytes = (unsigned)__builtin_ctzll(ends) / 8 + 1;
-	v &= ends ^ (ends - 1);
-	v &= UINT64_C(0x7f7f7f7f7f7f7f7f);
-	v = (v & UINT64_C(0x007f007f007f007f)) | (v & UINT64_C(0x7f007f007f007f00)) >> 1;
-	v = (v & UINT64_C(0x00003fff00003fff)) | (v & UINT64_C(0x3fff00003fff0000)) >> 2;
-	v = (v & UINT64_C(0x000000000fffffff)) | (v & UINT64_C(0x0fffffff00000000)) >> 4;
-	return (struct pgofs_varint){ p + bytes, v };
-}
+#include "usual.h"
 
 struct pgofs_varint pgofs_varint_get_long(const uint8_t *p, const uint8_t *end)
 {
 	uint64_t v = 0;
 	if (end - p >= 8) {
-		struct pgofs_varint quick = get_eight(p);
-		if (quick.next)
-			return quick;
+		unsigned bytes = pgofs_varint_eight(p, &v);
+		if (bytes)
+			return (struct pgofs_varint){ p + bytes, v };
 	}
 	for (unsigned i = 0; i < 10 && p < end; i++, p++) {
 		v |= (uint64_t)(*p & 0x7f) << (7 * i);
