@@ -21,9 +21,8 @@ struct run {
 	struct pgofs_merge *merge;
 };
 
-static int fetch(void *context, size_t i, struct pgofs_bytes **ret, struct pgofs_error *err)
+int pgofs_merging_fetch(const struct pgofs_merging *m, size_t i, struct pgofs_bytes **ret, struct pgofs_error *err)
 {
-	const struct pgofs_merging *m = ((struct run *)context)->m;
 	int64_t began_ns = pgofs_monotonic_ns();
 	int r = m->fetch(m->context, i, ret, err);
 	pgofs_stages_end(m->stages, PGOFS_STAGE_FETCH, began_ns);
@@ -32,64 +31,76 @@ static int fetch(void *context, size_t i, struct pgofs_bytes **ret, struct pgofs
 	return r;
 }
 
+static int fetch(void *context, size_t i, struct pgofs_bytes **ret, struct pgofs_error *err)
+{
+	return pgofs_merging_fetch(((struct run *)context)->m, i, ret, err);
+}
+
 static uint64_t size_of(void *context, size_t i)
 {
 	const struct pgofs_merging *m = ((struct run *)context)->m;
 	return m->size_of(m->context, i);
 }
 
-static int skip(const struct run *run, size_t i, const struct pgofs_merge_input *input, const char *why,
-		struct pgofs_error *err)
+static int skip(const struct pgofs_merging *m, struct pgofs_merge *merge, size_t i, const struct pgofs_merge_input *input,
+		const char *why, struct pgofs_error *err)
 {
-	int r = pgofs_merge_skip(run->merge, input, why);
+	int r = pgofs_merge_skip(merge, input, why);
 	if (r < 0)
 		return pgofs_error_errno(err, r, "%s", input->path);
-	return run->m->skipped(run->m->context, i, why, err);
+	return m->skipped(m->context, i, why, err);
+}
+
+int pgofs_merging_add(const struct pgofs_merging *m, struct pgofs_merge *merge, size_t i, const struct pgofs_gathered *got,
+		      struct pgofs_error *err)
+{
+	struct pgofs_merge_input input = { 0 };
+	struct pgofs_error broken = { "" };
+	m->describe(m->context, i, &input);
+
+	int64_t began_ns = pgofs_monotonic_ns();
+	int r = got->why ? -EINVAL : pgofs_merge_add(merge, got->raw, got->len, &input, &broken);
+	pgofs_stages_end(m->stages, PGOFS_STAGE_FOLD, began_ns);
+	if (r == -ENOMEM)
+		return pgofs_error_errno(err, r, "merge %s", input.path);
+	if (r < 0)
+		r = skip(m, merge, i, &input, got->why ? got->why : broken.text, err);
+	if (r == 0 && pgofs_merge_memory_bytes(merge) > m->raw_max_bytes)
+		r = pgofs_error_set(err, -EFBIG, "merge: with %s it holds more than the largest profile allowed",
+				    input.path);
+	return r;
 }
 
 static int each(void *context, size_t i, const void *raw, size_t len, const char *why, struct pgofs_error *err)
 {
 	const struct run *run = context;
 	const struct pgofs_merging *m = run->m;
-	struct pgofs_merge_input input = { 0 };
-	struct pgofs_error broken = { "" };
-	m->describe(m->context, i, &input);
-
-	int64_t began_ns = pgofs_monotonic_ns();
-	int r = why ? -EINVAL : pgofs_merge_add(run->merge, raw, len, &input, &broken);
-	pgofs_stages_end(m->stages, PGOFS_STAGE_FOLD, began_ns);
-	if (r == -ENOMEM)
-		return pgofs_error_errno(err, r, "merge %s", input.path);
-	if (r < 0)
-		r = skip(run, i, &input, why ? why : broken.text, err);
-	if (r == 0 && pgofs_merge_memory_bytes(run->merge) > m->raw_max_bytes)
-		r = pgofs_error_set(err, -EFBIG, "merge: with %s it holds more than the largest profile allowed",
-				    input.path);
+	int r = pgofs_merging_add(m, run->merge, i, &(struct pgofs_gathered){ raw, len, why }, err);
 	if (r == 0 && m->progress)
 		m->progress(m->progress_context, i + 1, m->n);
 	return r;
 }
 
-static unsigned n_processors(void)
+unsigned pgofs_merging_n_inflate(void)
 {
 	long n = sysconf(_SC_NPROCESSORS_ONLN);
 	return n > 1 ? (unsigned)n : 1;
 }
 
-static int finish(const struct run *run, struct pgofs_bytes **ret, struct pgofs_error *err)
+int pgofs_merging_finish(const struct pgofs_merging *m, struct pgofs_merge *merge, struct pgofs_bytes **ret,
+			 struct pgofs_error *err)
 {
-	_cleanup_(pgofs_buf_done) struct pgofs_buf raw = PGOFS_BUF(run->m->raw_max_bytes);
-	_cleanup_(pgofs_buf_done) struct pgofs_buf stored = PGOFS_BUF(run->m->raw_max_bytes);
-	enum pgofs_view view = run->m->view;
+	_cleanup_(pgofs_buf_done) struct pgofs_buf raw = PGOFS_BUF(m->raw_max_bytes);
+	_cleanup_(pgofs_buf_done) struct pgofs_buf stored = PGOFS_BUF(m->raw_max_bytes);
 	int64_t began_ns = pgofs_monotonic_ns();
-	int r = pgofs_merge_encode(run->merge, &raw, err);
-	began_ns = pgofs_stages_end(run->m->stages, PGOFS_STAGE_ENCODE, began_ns);
-	if (r == 0 && view != PGOFS_VIEW_TXT)
-		r = pgofs_pprof_deflate(raw.data, raw.len, view == PGOFS_VIEW_PGO ? 6 : 1, &stored, err);
-	pgofs_stages_end(run->m->stages, PGOFS_STAGE_DEFLATE, began_ns);
+	int r = pgofs_merge_encode(merge, &raw, err);
+	began_ns = pgofs_stages_end(m->stages, PGOFS_STAGE_ENCODE, began_ns);
+	if (r == 0 && m->view != PGOFS_VIEW_TXT)
+		r = pgofs_pprof_deflate(raw.data, raw.len, m->view == PGOFS_VIEW_PGO ? 6 : 1, &stored, err);
+	pgofs_stages_end(m->stages, PGOFS_STAGE_DEFLATE, began_ns);
 	if (r < 0)
 		return r;
-	*ret = pgofs_bytes_consume_buf(view == PGOFS_VIEW_TXT ? &raw : &stored);
+	*ret = pgofs_bytes_consume_buf(m->view == PGOFS_VIEW_TXT ? &raw : &stored);
 	return *ret ? 0 : pgofs_error_errno(err, -ENOMEM, "merge");
 }
 
@@ -107,11 +118,11 @@ int pgofs_merging_run(const struct pgofs_merging *m, struct pgofs_bytes **ret, s
 		.size_of = size_of,
 		.each = each,
 		.n_fetch = m->n_fetch,
-		.n_inflate = n_processors(),
+		.n_inflate = pgofs_merging_n_inflate(),
 		.raw_max_bytes = m->raw_max_bytes,
 		.memory_bytes = m->memory_bytes,
 		.stages = m->stages,
 	};
 	r = pgofs_gather_run(&g, err);
-	return r < 0 ? r : finish(&run, ret, err);
+	return r < 0 ? r : pgofs_merging_finish(m, merge, ret, err);
 }

@@ -39,3 +39,26 @@ struct pgofs_merging {
 /* In gzip, but for the text. -ENODATA where no input was usable (a report is made all the same); -EFBIG where the merge grew past
  * raw_max_bytes. */
 int pgofs_merging_run(const struct pgofs_merging *m, struct pgofs_bytes **ret, struct pgofs_error *err);
+
+/* ---- The steps of it, for who merges in parts (merging-parts.h) ---- */
+
+/* An input as gather.h hands it over: in raw form, or in `why` what is wrong with it. */
+struct pgofs_gathered {
+	const void *raw;
+	size_t len;
+	const char *why;
+};
+
+/* m->fetch, counted. From any thread. */
+int pgofs_merging_fetch(const struct pgofs_merging *m, size_t i, struct pgofs_bytes **ret, struct pgofs_error *err);
+
+/* Folds input `i` into `merge`, or leaves it out and says so. Below 0 ends the merge. */
+int pgofs_merging_add(const struct pgofs_merging *m, struct pgofs_merge *merge, size_t i, const struct pgofs_gathered *got,
+		      struct pgofs_error *err);
+
+/* The bytes of the merged file. */
+int pgofs_merging_finish(const struct pgofs_merging *m, struct pgofs_merge *merge, struct pgofs_bytes **ret,
+			 struct pgofs_error *err);
+
+/* How many inputs are inflated at the same time. */
+unsigned pgofs_merging_n_inflate(void);

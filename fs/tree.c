@@ -28,7 +28,8 @@ static int make_parts(struct pgofs_tree *t, struct pgofs_error *err)
 		.backend = t->backend,
 		.stored_max_bytes = c->stored_max_bytes,
 		.raw_max_bytes = c->raw_max_bytes,
-		.memory_bytes = c->memory_bytes / 2,
+		.memory_bytes = c->memory_bytes / 4,
+		.parts_bytes = c->memory_bytes / 4,
 		.gather_bytes = c->memory_bytes / 8,
 		.n_fetch = c->n_fetch,
 		.progress = c->progress,
@@ -442,6 +443,9 @@ int pgofs_tree_stats(struct pgofs_tree *t, struct pgofs_buf *append_to)
 		{ "stage_deflate_seconds_total", v.stage_ns[PGOFS_STAGE_DEFLATE], .is_ns = true },
 		{ "merges_kept", v.n_kept },
 		{ "merges_kept_bytes", v.memory_bytes },
+		{ "parts_made_total", v.n_parts_made },
+		{ "parts_used_total", v.n_parts_used },
+		{ "parts_kept_bytes", v.parts_bytes },
 	};
 	int r = pgofs_stats_print(rows, sizeof rows / sizeof rows[0], append_to);
 	return r < 0 ? r : pgofs_backend_stats(t->backend, append_to);

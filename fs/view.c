@@ -10,7 +10,7 @@
 #include "view.h"
 
 #include "flight.h"
-#include "merging.h"
+#include "merging-parts.h"
 
 #include <pgofs/log.h>
 
@@ -22,6 +22,9 @@
 
 #define N_BUCKETS  256
 #define MAKING_MAX 2
+
+/* Fewer inputs are merged at once. */
+#define IN_PARTS_MIN 32
 
 /* What is kept under a fingerprint: a snapshot, or that there is none. */
 struct kept {
@@ -38,6 +41,7 @@ struct pgofs_views {
 	pthread_mutex_t mutex;
 	pthread_cond_t landed;
 	unsigned n_making;
+	struct pgofs_parts_kept *parts;
 	struct kept *buckets[N_BUCKETS];
 	struct kept *newest, *oldest;
 	struct pgofs_views_stats stats; /* but for what is in `stages` */
@@ -69,6 +73,11 @@ int pgofs_views_new(const struct pgofs_views_config *config, struct pgofs_views 
 	if (!v)
 		return pgofs_error_errno(err, -ENOMEM, "views");
 	v->config = *config;
+	v->parts = pgofs_parts_kept_new(config->parts_bytes);
+	if (!v->parts) {
+		free(v);
+		return pgofs_error_errno(err, -ENOMEM, "views");
+	}
 	pthread_mutex_init(&v->mutex, NULL);
 	pthread_cond_init(&v->landed, NULL);
 	*ret = v;
@@ -156,6 +165,7 @@ void pgofs_views_free(struct pgofs_views *v)
 		return;
 	while (v->newest)
 		drop(v, v->newest);
+	pgofs_parts_kept_free(v->parts);
 	pthread_cond_destroy(&v->landed);
 	pthread_mutex_destroy(&v->mutex);
 	free(v);
@@ -169,7 +179,7 @@ struct making {
 	enum pgofs_view view;
 	bool without_gone;
 	atomic_bool some_gone;
-	uint64_t n_skipped;
+	uint64_t n_skipped, n_parts_made, n_parts_used;
 	struct pgofs_error first_skipped;
 	char path[PGOFS_PATH_SIZE], source[PGOFS_NAME_MAX + 1]; /* of the input being described */
 };
@@ -219,6 +229,37 @@ static int skipped(void *context, size_t i, const char *why, struct pgofs_error 
 	return 0;
 }
 
+/* What is the same for all parts of this process goes into their fingerprints: the limits decide which inputs are left out. */
+static int merge_in_parts(struct making *m, const struct pgofs_merging *merging, struct pgofs_bytes **ret,
+			  struct pgofs_error *err)
+{
+	_cleanup_(pgofs_parts_freep) struct pgofs_parts *parts = NULL;
+	const struct pgofs_views_config *c = &m->v->config;
+	char salt[128];
+	int len = snprintf(salt, sizeof salt, "pgofs parts 1 %zu %zu", c->stored_max_bytes, c->raw_max_bytes);
+	int r = pgofs_parts_new(m->s->inputs, m->s->n, salt, (size_t)len + 1, &parts, err);
+	if (r < 0)
+		return r;
+	struct pgofs_merging_parts x = { .merging = merging, .parts = parts, .kept = m->v->parts };
+	r = pgofs_merging_parts_run(&x, ret, err);
+	m->n_parts_made = x.n_made;
+	m->n_parts_used = x.n_used;
+	return r;
+}
+
+static int merge_all(struct making *m, const struct pgofs_merging *merging, struct pgofs_bytes **ret,
+		     struct pgofs_error *err)
+{
+	if (m->view == PGOFS_VIEW_PGO && m->s->n >= IN_PARTS_MIN && !m->without_gone) {
+		int r = merge_in_parts(m, merging, ret, err);
+		/* No parts; too large, which at once it might not be; nothing usable, which words are wanted for. */
+		if (r != -EDOM && r != -EFBIG && r != -ENODATA)
+			return r;
+		m->n_skipped = 0;
+	}
+	return pgofs_merging_run(merging, ret, err);
+}
+
 static int merge(struct making *m, struct pgofs_bytes **ret, struct pgofs_error *err)
 {
 	const struct pgofs_views_config *c = &m->v->config;
@@ -237,7 +278,7 @@ static int merge(struct making *m, struct pgofs_bytes **ret, struct pgofs_error 
 		.memory_bytes = c->gather_bytes,
 		.stages = &m->v->stages,
 	};
-	int r = pgofs_merging_run(&merging, ret, err);
+	int r = merge_all(m, &merging, ret, err);
 	if (m->n_skipped)
 		pgofs_log(PGOFS_LOG_WARNING, "profiles skipped in a merge", "n", PGOFS_FMT("%" PRIu64, m->n_skipped),
 			  "of", PGOFS_FMT("%zu", m->s->n), "first", m->first_skipped.text);
@@ -300,6 +341,8 @@ static int make_for_all(struct pgofs_views *v, struct kept *k, struct making *m,
 	v->stats.made_ns += (uint64_t)took_ns;
 	v->stats.n_inputs += m->s->n;
 	v->stats.n_skipped += m->n_skipped;
+	v->stats.n_parts_made += m->n_parts_made;
+	v->stats.n_parts_used += m->n_parts_used;
 	struct pgofs_flight *f = STEAL(k->flight);
 	if (m->some_gone || (r < 0 && r != -ENOENT)) {
 		unlink_bucket(v, k);
@@ -376,6 +419,7 @@ void pgofs_views_stats(struct pgofs_views *v, struct pgofs_views_stats *ret)
 {
 	PGOFS_LOCKED(&v->mutex);
 	*ret = v->stats;
+	ret->parts_bytes = pgofs_parts_kept_bytes(v->parts);
 	ret->fetched_bytes = atomic_load(&v->stages.fetched_bytes);
 	for (int i = 0; i < PGOFS_N_STAGES; i++)
 		ret->stage_ns[i] = atomic_load(&v->stages.ns[i]);

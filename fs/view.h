@@ -16,6 +16,7 @@ struct pgofs_views_config {
 	struct pgofs_backend *backend; /* borrowed */
 	size_t stored_max_bytes, raw_max_bytes;
 	uint64_t memory_bytes; /* snapshots kept; least recently used go first */
+	uint64_t parts_bytes;  /* parts kept, of which snapshots are made when little has changed: parts.h */
 	size_t gather_bytes;   /* inputs held ahead, of one merge */
 	unsigned n_fetch;
 	void (*progress)(void *context, size_t n_done, size_t n); /* nullable */
@@ -44,5 +45,6 @@ struct pgofs_views_stats {
 	uint64_t made_ns;                  /* wall time spent in making */
 	uint64_t stage_ns[PGOFS_N_STAGES]; /* of that, and of threads that help: stages.h */
 	uint64_t n_kept, memory_bytes;
+	uint64_t n_parts_made, n_parts_used, parts_bytes;
 };
 void pgofs_views_stats(struct pgofs_views *v, struct pgofs_views_stats *ret);
