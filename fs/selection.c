@@ -4,6 +4,9 @@
  * empty. A long one is walked from the top (years, months, days), so that `last-9999w` costs what is stored and not what the
  * calendar has. Either way the directories of one level are asked for side by side.
  *
+ * A window that nothing has changed in is looked up again and again, and a fleet's day is 100,000 inputs to choose and to hash. So selections made
+ * lately are kept, with the listings they came from; while a catalog gives the same listings, they hold.
+ *
  * The order is that of the inputs' paths as `LC_ALL=C ls` and a shell's glob have it, over all apps too: days are sorted
  * by "PATH/", because '-' and '.' sort before '/', so "a-b/2026" comes before "a/2026". */
 #include "selection.h"
@@ -21,6 +24,9 @@
 
 /* Up to so many days are named rather than looked for. */
 #define NAMED_DAYS_MAX 3
+
+/* So many selections are kept. */
+#define LATELY_MAX 16
 
 /* ---- paths of directories ---- */
 
@@ -218,15 +224,41 @@ struct pgofs_days {
 	struct listings listings;
 };
 
-void pgofs_selection_free(struct pgofs_selection *s)
+static void days_free(struct pgofs_days *d)
 {
-	if (!s)
+	if (!d)
 		return;
-	if (s->days) {
-		pgofs_dirs_done(&s->days->dirs);
-		listings_done(&s->days->listings);
-		free(s->days);
-	}
+	pgofs_dirs_done(&d->dirs);
+	listings_done(&d->listings);
+	free(d);
+}
+PGOFS_DEFINE_FREEP(struct pgofs_days, days_free)
+
+static int list_days(struct pgofs_catalog *c, const char *app, const struct pgofs_window *window, unsigned n_parallel,
+		     struct pgofs_days **ret, struct pgofs_error *err)
+{
+	_cleanup_(days_freep) struct pgofs_days *days = calloc(1, sizeof *days);
+	if (!days)
+		return pgofs_error_errno(err, -ENOMEM, "select profiles");
+	int r = pgofs_days_of(c, app, window, n_parallel, &days->dirs, err);
+	if (r == 0)
+		r = list_all(c, &days->dirs, n_parallel, &days->listings, err);
+	if (r == 0)
+		*ret = STEAL(days);
+	return r;
+}
+
+struct pgofs_selection *pgofs_selection_ref(struct pgofs_selection *s)
+{
+	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+	return s;
+}
+
+void pgofs_selection_unref(struct pgofs_selection *s)
+{
+	if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	days_free(s->days);
 	free(s->inputs);
 	free(s);
 }
@@ -248,8 +280,16 @@ static void select_from(struct pgofs_selection *s, const char *dir, const struct
 	for (size_t i = 0; i < listing->n; i++) {
 		const struct pgofs_item *item = &listing->items[i];
 		int64_t taken_ns = pgofs_taken_ns(p.days, item->name, item->mtime_ns);
-		if (taken_ns < w->from_ns || taken_ns >= w->to_ns)
+		if (taken_ns < w->from_ns) {
+			s->before_ns = taken_ns > s->before_ns ? taken_ns : s->before_ns;
 			continue;
+		}
+		if (taken_ns >= w->to_ns) {
+			s->after_ns = taken_ns < s->after_ns ? taken_ns : s->after_ns;
+			continue;
+		}
+		s->first_ns = taken_ns < s->first_ns ? taken_ns : s->first_ns;
+		s->last_ns = taken_ns > s->last_ns ? taken_ns : s->last_ns;
 		s->inputs[s->n++] = (struct pgofs_input){ dir, item, taken_ns };
 		if (s->n == 1 || item->mtime_ns > s->newest_mtime_ns)
 			s->newest_mtime_ns = item->mtime_ns;
@@ -285,26 +325,138 @@ static int take_fingerprint(struct pgofs_selection *s)
 	return EVP_DigestFinal_ex(h, s->fingerprint, NULL) ? 0 : -ENOMEM;
 }
 
-int pgofs_selection_new(struct pgofs_catalog *c, const char *app, const struct pgofs_window *window,
-			unsigned n_parallel, struct pgofs_selection **ret, struct pgofs_error *err)
+/* Takes the days over, also on failure. */
+static int select_of(struct pgofs_days *days, const struct pgofs_window *window, struct pgofs_selection **ret,
+		     struct pgofs_error *err)
 {
-	_cleanup_(pgofs_selection_freep) struct pgofs_selection *s = calloc(1, sizeof *s);
-	if (!s || !(s->days = calloc(1, sizeof *s->days)))
+	_cleanup_(pgofs_selection_unrefp) struct pgofs_selection *s = calloc(1, sizeof *s);
+	if (!s) {
+		days_free(days);
 		return pgofs_error_errno(err, -ENOMEM, "select profiles");
-	int r = pgofs_days_of(c, app, window, n_parallel, &s->days->dirs, err);
-	if (r == 0)
-		r = list_all(c, &s->days->dirs, n_parallel, &s->days->listings, err);
-	if (r < 0)
-		return r;
-
-	s->inputs = calloc(count_items(&s->days->listings) + 1, sizeof *s->inputs);
+	}
+	*s = (struct pgofs_selection){
+		.days = days, .before_ns = INT64_MIN, .first_ns = INT64_MAX, .last_ns = INT64_MIN, .after_ns = INT64_MAX
+	};
+	atomic_init(&s->refs, 1);
+	s->inputs = calloc(count_items(&days->listings) + 1, sizeof *s->inputs);
 	if (!s->inputs)
 		return pgofs_error_errno(err, -ENOMEM, "select profiles");
-	for (size_t i = 0; i < s->days->listings.n; i++)
-		select_from(s, s->days->dirs.paths[i], s->days->listings.items[i], window);
-	r = take_fingerprint(s);
+	for (size_t i = 0; i < days->listings.n; i++)
+		select_from(s, days->dirs.paths[i], days->listings.items[i], window);
+	int r = take_fingerprint(s);
 	if (r < 0)
 		return pgofs_error_errno(err, r, "select profiles");
 	*ret = STEAL(s);
 	return 0;
+}
+
+int pgofs_selection_new(struct pgofs_catalog *c, const char *app, const struct pgofs_window *window,
+			unsigned n_parallel, struct pgofs_selection **ret, struct pgofs_error *err)
+{
+	struct pgofs_days *days;
+	int r = list_days(c, app, window, n_parallel, &days, err);
+	return r < 0 ? r : select_of(days, window, ret, err);
+}
+
+/* ---- made lately ---- */
+
+struct pgofs_selections {
+	pthread_mutex_t mutex;
+	uint64_t max_bytes, bytes;
+	struct pgofs_selection *made[LATELY_MAX]; /* the one used last comes first */
+	size_t n;
+};
+
+struct pgofs_selections *pgofs_selections_new(uint64_t max_bytes)
+{
+	struct pgofs_selections *m = calloc(1, sizeof *m);
+	if (m) {
+		pthread_mutex_init(&m->mutex, NULL);
+		m->max_bytes = max_bytes;
+	}
+	return m;
+}
+
+void pgofs_selections_free(struct pgofs_selections *m)
+{
+	if (!m)
+		return;
+	while (m->n)
+		pgofs_selection_unref(m->made[--m->n]);
+	pthread_mutex_destroy(&m->mutex);
+	free(m);
+}
+
+/* A listing that is in several counts in each, so this is no less than the truth. */
+static uint64_t bytes_of(const struct pgofs_selection *s)
+{
+	const struct listings *l = &s->days->listings;
+	uint64_t bytes = sizeof *s + (count_items(l) + 1) * sizeof *s->inputs;
+	for (size_t i = 0; i < l->n; i++)
+		bytes += l->items[i]->memory_bytes + sizeof(char *) + strlen(s->days->dirs.paths[i]);
+	return bytes;
+}
+
+/* Nobody changes a listing that is held, so the same ones say the same. */
+static bool is_of(const struct pgofs_selection *s, const struct pgofs_days *days, const struct pgofs_window *w)
+{
+	const struct pgofs_days *own = s->days;
+	bool same = own->dirs.n == days->dirs.n && w->from_ns > s->before_ns && w->from_ns <= s->first_ns &&
+		    w->to_ns > s->last_ns && w->to_ns <= s->after_ns;
+	for (size_t i = 0; same && i < days->dirs.n; i++)
+		same = own->listings.items[i] == days->listings.items[i] &&
+		       !strcmp(own->dirs.paths[i], days->dirs.paths[i]);
+	return same;
+}
+
+static struct pgofs_selection *find(struct pgofs_selections *m, const struct pgofs_days *days,
+				    const struct pgofs_window *w)
+{
+	PGOFS_LOCKED(&m->mutex);
+	size_t at = 0;
+	while (at < m->n && !is_of(m->made[at], days, w))
+		at++;
+	if (at == m->n)
+		return NULL;
+	struct pgofs_selection *s = m->made[at];
+	memmove(m->made + 1, m->made, at * sizeof *m->made);
+	m->made[0] = s;
+	return pgofs_selection_ref(s);
+}
+
+static void keep(struct pgofs_selections *m, struct pgofs_selection *s)
+{
+	uint64_t bytes = bytes_of(s);
+	if (bytes > m->max_bytes)
+		return;
+	PGOFS_LOCKED(&m->mutex);
+	while (m->n == LATELY_MAX || m->bytes + bytes > m->max_bytes) {
+		struct pgofs_selection *oldest = m->made[--m->n];
+		m->bytes -= bytes_of(oldest);
+		pgofs_selection_unref(oldest);
+	}
+	memmove(m->made + 1, m->made, m->n * sizeof *m->made);
+	m->made[0] = pgofs_selection_ref(s);
+	m->bytes += bytes;
+	m->n++;
+}
+
+int pgofs_selections_get(struct pgofs_selections *m, struct pgofs_catalog *c, const char *app,
+			 const struct pgofs_window *window, unsigned n_parallel, struct pgofs_selection **ret,
+			 struct pgofs_error *err)
+{
+	struct pgofs_days *days;
+	int r = list_days(c, app, window, n_parallel, &days, err);
+	if (r < 0)
+		return r;
+	struct pgofs_selection *s = find(m, days, window);
+	if (s) {
+		days_free(days);
+		*ret = s;
+		return 0;
+	}
+	r = select_of(days, window, ret, err);
+	if (r == 0)
+		keep(m, *ret);
+	return r;
 }

@@ -1,6 +1,6 @@
 /* The stored profiles of a window: which, in which order, and a fingerprint of exactly that set.
  *
- * Immutable once made; holds the listings it points into. Belongs to one thread at a time. */
+ * Immutable once made, and shared; holds the listings it points into. Threads: counting is atomic. */
 #pragma once
 
 #include "catalog.h"
@@ -8,6 +8,7 @@
 
 #include <pgofs/name.h>
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,19 +21,37 @@ struct pgofs_input {
 };
 
 struct pgofs_selection {
+	atomic_uint refs;
 	struct pgofs_input *inputs; /* in byte order of their paths */
 	size_t n;
 	uint8_t fingerprint[PGOFS_FINGERPRINT_SIZE]; /* SHA-256 of every path, version and size */
 	int64_t newest_mtime_ns;
 	struct pgofs_days *days; /* what the inputs point into */
+
+	/* A window of the same days that begins after the first of these, not after the second; and ends after the third, not after the
+	 * fourth, has the same inputs. */
+	int64_t before_ns, first_ns, last_ns, after_ns;
 };
 
 /* The profiles of `app`, or of all where it is NULL, that were taken in the window. May be empty. Lists what is not known, n_parallel
  * directories at a time. */
 int pgofs_selection_new(struct pgofs_catalog *c, const char *app, const struct pgofs_window *window,
 			unsigned n_parallel, struct pgofs_selection **ret, struct pgofs_error *err);
-void pgofs_selection_free(struct pgofs_selection *s);
-PGOFS_DEFINE_FREEP(struct pgofs_selection, pgofs_selection_free)
+struct pgofs_selection *pgofs_selection_ref(struct pgofs_selection *s);
+void pgofs_selection_unref(struct pgofs_selection *s);
+PGOFS_DEFINE_FREEP(struct pgofs_selection, pgofs_selection_unref)
+
+/* Selections made lately. Threads: any; one mutex, which is a leaf. `max_bytes` bounds what is held, listings included. */
+struct pgofs_selections;
+struct pgofs_selections *pgofs_selections_new(uint64_t max_bytes);
+void pgofs_selections_free(struct pgofs_selections *m);
+PGOFS_DEFINE_FREEP(struct pgofs_selections, pgofs_selections_free)
+
+/* As pgofs_selection_new; but where the listings are the very ones that an earlier selection was made of, and the window has the same inputs, it
+ * is that selection again, and what this costs does not depend on their number. */
+int pgofs_selections_get(struct pgofs_selections *m, struct pgofs_catalog *c, const char *app,
+			 const struct pgofs_window *window, unsigned n_parallel, struct pgofs_selection **ret,
+			 struct pgofs_error *err);
 
 /* The input's path. */
 char *pgofs_input_path(char buf[static PGOFS_PATH_SIZE], const struct pgofs_input *input);

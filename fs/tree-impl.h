@@ -12,6 +12,7 @@ struct pgofs_tree {
 	struct pgofs_tree_config config;
 	struct pgofs_backend *backend;
 	struct pgofs_catalog *catalog;
+	struct pgofs_selections *selections;
 	struct pgofs_views *views;
 	struct pgofs_made *made;
 	atomic_uint_fast64_t n_stored, n_refused, n_removed;

@@ -36,7 +36,8 @@ static int make_parts(struct pgofs_tree *t, struct pgofs_error *err)
 		.progress_context = c->progress_context,
 	};
 	t->made = pgofs_made_new();
-	if (!t->made)
+	t->selections = pgofs_selections_new(c->memory_bytes / 8);
+	if (!t->made || !t->selections)
 		return pgofs_error_errno(err, -ENOMEM, "tree");
 	int r = pgofs_catalog_new(&catalog, &t->catalog, err);
 	return r < 0 ? r : pgofs_views_new(&views, &t->views, err);
@@ -63,6 +64,7 @@ void pgofs_tree_free(struct pgofs_tree *t)
 	if (!t)
 		return;
 	pgofs_views_free(t->views);
+	pgofs_selections_free(t->selections);
 	pgofs_catalog_free(t->catalog);
 	pgofs_made_free(t->made);
 	pgofs_backend_free(t->backend);
@@ -170,7 +172,8 @@ static int select_window(struct pgofs_tree *t, const struct pgofs_path *p, const
 			 struct pgofs_selection **ret, struct pgofs_error *err)
 {
 	char app[PGOFS_APP_MAX + 1];
-	return pgofs_selection_new(t->catalog, pgofs_tree_app_of(p, app), window, t->config.n_fetch, ret, err);
+	return pgofs_selections_get(t->selections, t->catalog, pgofs_tree_app_of(p, app), window, t->config.n_fetch,
+				    ret, err);
 }
 
 static int take_snapshot(struct pgofs_tree *t, const struct pgofs_path *p, struct pgofs_snapshot **ret,
@@ -183,7 +186,7 @@ static int take_snapshot(struct pgofs_tree *t, const struct pgofs_path *p, struc
 
 	int r = -ESTALE;
 	for (int attempt = 0; r == -ESTALE && attempt < ATTEMPTS_MAX; attempt++) {
-		_cleanup_(pgofs_selection_freep) struct pgofs_selection *s = NULL;
+		_cleanup_(pgofs_selection_unrefp) struct pgofs_selection *s = NULL;
 		r = select_window(t, p, &window, &s, err);
 		if (r < 0)
 			return r;
@@ -314,7 +317,7 @@ static int list_day(const struct pgofs_listing *l, pgofs_tree_entry_fn each, voi
 static int list_window(struct pgofs_tree *t, const struct pgofs_path *p, const char *window_name,
 		       pgofs_tree_entry_fn each, void *context, struct pgofs_error *err)
 {
-	_cleanup_(pgofs_selection_freep) struct pgofs_selection *s = NULL;
+	_cleanup_(pgofs_selection_unrefp) struct pgofs_selection *s = NULL;
 	struct pgofs_window window;
 	int r = pgofs_window_parse(window_name, strlen(window_name), now_ns(t), &window);
 	if (r == 0)

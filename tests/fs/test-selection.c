@@ -42,7 +42,7 @@ static void put(const char *key)
 static const char *select_paths(const char *app, const char *window)
 {
 	static char text[8192];
-	_cleanup_(pgofs_selection_freep) struct pgofs_selection *s = NULL;
+	_cleanup_(pgofs_selection_unrefp) struct pgofs_selection *s = NULL;
 	struct pgofs_window w;
 	cr_assert_eq(pgofs_window_parse(window, strlen(window), DAY_NS + 12 * PGOFS_NS_PER_HOUR, &w), 0);
 	cr_assert_eq(pgofs_selection_new(catalog, app, &w, 4, &s, NULL), 0);
@@ -146,7 +146,7 @@ Test(selection, asks_for_many_days_side_by_side)
 
 static void fingerprint(const char *app, const char *window, uint8_t ret[static PGOFS_FINGERPRINT_SIZE])
 {
-	_cleanup_(pgofs_selection_freep) struct pgofs_selection *s = NULL;
+	_cleanup_(pgofs_selection_unrefp) struct pgofs_selection *s = NULL;
 	struct pgofs_window w;
 	cr_assert_eq(pgofs_window_parse(window, strlen(window), DAY_NS + 12 * PGOFS_NS_PER_HOUR, &w), 0);
 	cr_assert_eq(pgofs_selection_new(catalog, app, &w, 4, &s, NULL), 0);
@@ -168,4 +168,72 @@ Test(selection, has_one_fingerprint_for_one_set)
 
 	fingerprint("app", "20261122T100000Z..20261122T110000Z", one);
 	cr_assert_arr_neq(one, other, sizeof one, "fewer");
+}
+
+static struct pgofs_selection *lately(struct pgofs_selections *m, const char *app, int64_t from_s, int64_t to_s)
+{
+	struct pgofs_selection *s = NULL;
+	const struct pgofs_window w = { DAY_NS + from_s * PGOFS_NS_PER_S, DAY_NS + to_s * PGOFS_NS_PER_S };
+	cr_assert_eq(pgofs_selections_get(m, catalog, app, &w, 4, &s, NULL), 0);
+	return s;
+}
+
+/* Are the inputs of the two windows one selection? */
+static bool shares(struct pgofs_selections *m, struct pgofs_selection *one, int64_t from_s, int64_t to_s)
+{
+	_cleanup_(pgofs_selection_unrefp) struct pgofs_selection *s = lately(m, "app", from_s, to_s);
+	uint8_t other[PGOFS_FINGERPRINT_SIZE];
+	_cleanup_(pgofs_selection_unrefp) struct pgofs_selection *anew = NULL;
+	const struct pgofs_window w = { DAY_NS + from_s * PGOFS_NS_PER_S, DAY_NS + to_s * PGOFS_NS_PER_S };
+	cr_assert_eq(pgofs_selection_new(catalog, "app", &w, 4, &anew, NULL), 0);
+	memcpy(other, anew->fingerprint, sizeof other);
+	cr_assert_arr_eq(s->fingerprint, other, sizeof other);
+	return s == one;
+}
+
+Test(selection, is_the_same_one_while_nothing_has_changed)
+{
+	_cleanup_(pgofs_selections_freep) struct pgofs_selections *m = pgofs_selections_new(PGOFS_MIB);
+	put("app/2026/11/22/095900Z.pprof");
+	put("app/2026/11/22/100000Z.pprof");
+	put("app/2026/11/22/103000Z.pprof");
+	put("app/2026/11/22/110000Z.pprof");
+	put("more/2026/11/22/103000Z.pprof");
+	const int64_t first = 36000, last = 37800, after = 39600; /* 10:00, 10:30, 11:00 */
+	_cleanup_(pgofs_selection_unrefp) struct pgofs_selection *one = lately(m, "app", first, after);
+	cr_expect_eq(one->n, 2);
+	cr_expect(shares(m, one, first, after));
+	cr_expect(shares(m, one, first - 59, last + 1), "moved, with the same inputs");
+	cr_expect_not(shares(m, one, first - 60, after), "one more before");
+	cr_expect_not(shares(m, one, first + 1, after), "one fewer");
+	cr_expect_not(shares(m, one, first, after + 1), "one more behind");
+	cr_expect_not(shares(m, one, first, last), "one fewer behind");
+	cr_expect(shares(m, one, first, after));
+	_cleanup_(pgofs_selection_unrefp) struct pgofs_selection *other = lately(m, "more", first, after);
+	cr_expect_neq(other, one);
+
+	put("app/2026/11/22/101500Z.pprof");
+	cr_expect_not(shares(m, one, first, after), "something has changed");
+	cr_expect_eq(one->n, 2, "what is held stays as it was");
+	cr_expect_str_eq(one->inputs[1].item->name, "103000Z.pprof");
+}
+
+Test(selection, is_forgotten_where_memory_is_bounded)
+{
+	_cleanup_(pgofs_selections_freep) struct pgofs_selections *none = pgofs_selections_new(0);
+	_cleanup_(pgofs_selections_freep) struct pgofs_selections *few = pgofs_selections_new(PGOFS_MIB);
+	for (int hour = 0; hour < 24; hour++) {
+		char key[64];
+		snprintf(key, sizeof key, "app/2026/11/22/%02d0000Z.pprof", hour);
+		put(key);
+	}
+	_cleanup_(pgofs_selection_unrefp) struct pgofs_selection *one = lately(few, "app", 0, 3600);
+	_cleanup_(pgofs_selection_unrefp) struct pgofs_selection *not_kept = lately(none, "app", 0, 3600);
+	cr_expect_not(shares(none, not_kept, 0, 3600));
+	for (int hour = 1; hour < 24; hour++) {
+		_cleanup_(pgofs_selection_unrefp) struct pgofs_selection *s =
+		    lately(few, "app", (int64_t)hour * 3600, (int64_t)hour * 3600 + 3600);
+		cr_expect(shares(few, s, (int64_t)hour * 3600, (int64_t)hour * 3600 + 3600));
+	}
+	cr_expect_not(shares(few, one, 0, 3600), "too many since");
 }
