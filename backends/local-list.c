@@ -1,7 +1,8 @@
 /* What is in the directory: regular files and directories, and nothing else.
  *
  * A day may hold 100,000 files: of an ordered listing only the names are held (bounded by NAMES_MAX_BYTES), and each file
- * is asked for its size and time at the moment it is shown. A recursive listing may see millions: it is a loop over
+ * is asked for its size and time at the moment it is shown; that is half of what such a listing costs, so those who can do without
+ * (PGOFS_LIST_BARE) are spared it, where there are so many. A recursive listing may see millions: it is a loop over
  * directories still to be read, depth first, and holds the names of those alone.
  *
  * Never shown: symbolic links, FIFOs, sockets, devices; what is gone between its name and its turn; LOCAL_TEMP_DIR, and
@@ -9,11 +10,13 @@
 #include "local.h"
 
 #include <dirent.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
 #define NAMES_MAX_BYTES ((size_t)1 << 30)
+#define FEW_NAMES       2000 /* to ask for each of these is cheaper than to be asked again */
 
 static int open_reader(struct pgofs_local *l, const char *path, DIR **ret)
 {
@@ -82,16 +85,32 @@ static enum what look(int dir_fd, const char *name, unsigned char type, struct p
 
 /* ---- One directory, in order ---- */
 
+/* One name. Its first bytes are kept beside it, so that sorting seldom has to go and look: names of a day begin with the time. */
+struct name {
+	uint64_t first; /* eight bytes, the first most significant; NUL after the end */
+	union {
+		size_t at;	  /* while the text may move: where in it */
+		const char *text; /* its d_type, then the name */
+	};
+};
+
 /* Names lie one after another in `text`, each behind its d_type and ended by a NUL. */
 struct names {
 	struct pgofs_buf text;
-	struct pgofs_buf at; /* of size_t: where each starts; after sorting, of const char * */
+	struct pgofs_buf at; /* of struct name */
 };
 
 static void names_done(struct names *n)
 {
 	pgofs_buf_done(&n->text);
 	pgofs_buf_done(&n->at);
+}
+
+static uint64_t first_of(const char *text, size_t len)
+{
+	uint64_t first = 0;
+	memcpy(&first, text, len < sizeof first ? len : sizeof first);
+	return be64toh(first);
 }
 
 static int gather(struct pgofs_local *l, DIR *d, const char *dir, struct names *n)
@@ -103,12 +122,13 @@ static int gather(struct pgofs_local *l, DIR *d, const char *dir, struct names *
 			return -errno;
 		if (hidden(l, dir, e->d_name))
 			continue;
-		size_t at = n->text.len;
+		size_t len = strlen(e->d_name);
+		struct name name = { .first = first_of(e->d_name, len), .at = n->text.len };
 		int r = pgofs_buf_append(&n->text, &e->d_type, 1);
 		if (r == 0)
-			r = pgofs_buf_append(&n->text, e->d_name, strlen(e->d_name) + 1);
+			r = pgofs_buf_append(&n->text, e->d_name, len + 1);
 		if (r == 0)
-			r = pgofs_buf_append(&n->at, &at, sizeof at);
+			r = pgofs_buf_append(&n->at, &name, sizeof name);
 		if (r < 0)
 			return r;
 	}
@@ -116,26 +136,25 @@ static int gather(struct pgofs_local *l, DIR *d, const char *dir, struct names *
 
 static int by_name(const void *a, const void *b)
 {
-	return strcmp(*(const char *const *)a + 1, *(const char *const *)b + 1);
+	const struct name *l = a, *r = b;
+	if (l->first != r->first)
+		return l->first < r->first ? -1 : 1;
+	return strcmp(l->text + 1, r->text + 1);
 }
 
 /* The text moves while it grows, so pointers are made at the end. */
-static const char **sorted(struct names *n, size_t *ret_n)
+static const struct name *sorted(struct names *n, size_t *ret_n)
 {
-	_Static_assert(sizeof(size_t) == sizeof(const char *), "a place and a pointer take the same room");
-	const char **names = (const char **)(void *)n->at.data;
-	*ret_n = n->at.len / sizeof(size_t);
-	for (size_t i = 0; i < *ret_n; i++) {
-		size_t at;
-		memcpy(&at, n->at.data + i * sizeof at, sizeof at);
-		names[i] = (const char *)n->text.data + at;
-	}
+	struct name *names = (struct name *)(void *)n->at.data;
+	*ret_n = n->at.len / sizeof *names;
+	for (size_t i = 0; i < *ret_n; i++)
+		names[i].text = (const char *)n->text.data + names[i].at;
 	if (*ret_n > 1)
 		qsort(names, *ret_n, sizeof names[0], by_name);
 	return names;
 }
 
-static int list_ordered(struct pgofs_local *l, const char *dir, pgofs_entry_fn each, void *context)
+static int list_ordered(struct pgofs_local *l, const char *dir, bool bare, pgofs_entry_fn each, void *context)
 {
 	_cleanup_(names_done) struct names found = { PGOFS_BUF(NAMES_MAX_BYTES), PGOFS_BUF(NAMES_MAX_BYTES) };
 	_cleanup_(closedirp) DIR *d = NULL;
@@ -147,10 +166,12 @@ static int list_ordered(struct pgofs_local *l, const char *dir, pgofs_entry_fn e
 		return r;
 
 	size_t n;
-	const char **names = sorted(&found, &n);
+	const struct name *names = sorted(&found, &n);
 	for (size_t i = 0; i < n && r == 0; i++) {
-		struct pgofs_entry entry = { .name = names[i] + 1 };
-		enum what what = look(dirfd(d), entry.name, (unsigned char)names[i][0], &entry.stored);
+		struct pgofs_entry entry = { .name = names[i].text + 1 };
+		unsigned char type = (unsigned char)names[i].text[0];
+		entry.is_bare = bare && n > FEW_NAMES && type == DT_REG;
+		enum what what = entry.is_bare ? FILE_ : look(dirfd(d), entry.name, type, &entry.stored);
 		entry.is_dir = what == DIRECTORY;
 		if (what != NOTHING)
 			r = each(context, &entry);
@@ -237,7 +258,7 @@ int pgofs_local_list(struct pgofs_backend *b, const char *dir, unsigned flags, p
 	if (pgofs_local_reserved(dir))
 		return 0;
 	if (!(flags & PGOFS_LIST_RECURSIVE)) {
-		r = list_ordered(l, dir, each, context);
+		r = list_ordered(l, dir, flags & PGOFS_LIST_BARE, each, context);
 	} else {
 		struct walk w = { l, each, context, dir[0] ? strlen(dir) + 1 : 0, PGOFS_BUF(NAMES_MAX_BYTES) };
 		r = list_recursive(&w, dir);

@@ -33,12 +33,27 @@ static int64_t as_ns(struct timespec t)
 	return t.tv_sec * PGOFS_NS_PER_S + t.tv_nsec;
 }
 
+/* As printf's %x, but for a day of 100,000 files it is a tenth of the work. Returns the end. */
+static char *put_hex(char *to, uint64_t n)
+{
+	int shift = 60;
+	while (shift && !(n >> shift))
+		shift -= 4;
+	for (; shift >= 0; shift -= 4)
+		*to++ = "0123456789abcdef"[n >> shift & 15];
+	return to;
+}
+
 void pgofs_local_describe(const struct stat *st, struct pgofs_stored *ret)
 {
 	*ret = (struct pgofs_stored){ .size_bytes = (uint64_t)st->st_size, .mtime_ns = as_ns(st->st_mtim) };
-	snprintf(ret->version, sizeof ret->version, "%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%" PRIx64,
-		 (uint64_t)st->st_ino, (uint64_t)st->st_size, (uint64_t)as_ns(st->st_mtim),
-		 (uint64_t)as_ns(st->st_ctim));
+	char *at = put_hex(ret->version, st->st_ino);
+	*at++ = '-';
+	at = put_hex(at, (uint64_t)st->st_size);
+	*at++ = '-';
+	at = put_hex(at, (uint64_t)as_ns(st->st_mtim));
+	*at++ = '-';
+	*put_hex(at, (uint64_t)as_ns(st->st_ctim)) = '\0';
 }
 
 /* ---- Get ---- */

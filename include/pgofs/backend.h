@@ -36,6 +36,7 @@ struct pgofs_stored {
 struct pgofs_entry {
 	const char *name; /* relative to the listed directory */
 	bool is_dir;      /* then `stored` is all zero */
+	bool is_bare; /* of the file only its name was asked for (PGOFS_LIST_BARE): `stored` is all zero */
 	struct pgofs_stored stored;
 };
 
@@ -63,6 +64,7 @@ int pgofs_backend_probe(struct pgofs_backend *b, struct pgofs_error *err);
 
 enum pgofs_list_flags {
 	PGOFS_LIST_RECURSIVE = 1 << 0, /* all keys under dir, no directories; names contain '/'; in no order */
+	PGOFS_LIST_BARE = 1 << 1,      /* where sizes and versions cost a call a file, and files are many: names will do */
 };
 
 /* Entries of `dir` ("" is the root), in byte order of their names unless recursive. A directory that is not there lists

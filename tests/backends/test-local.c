@@ -708,3 +708,44 @@ Test(local, a_directory_of_somebody_else_is_EACCES_in_words)
 	cr_assert_eq(pgofs_backend_list(store, "", PGOFS_LIST_RECURSIVE, append_name, NULL, &err), -EACCES);
 	cr_assert_eq(seteuid(0), 0);
 }
+
+/* ---- Large days ---- */
+
+struct seen {
+	size_t n, n_bare;
+	char last[64];
+};
+
+static int see(void *context, const struct pgofs_entry *entry)
+{
+	struct seen *s = context;
+	cr_assert(strcmp(s->last, entry->name) < 0, "%s after %s", entry->name, s->last);
+	snprintf(s->last, sizeof s->last, "%s", entry->name);
+	s->n++;
+	s->n_bare += entry->is_bare;
+	cr_assert_eq(entry->stored.size_bytes, entry->is_bare ? 0 : 4);
+	cr_assert_eq(!entry->stored.version[0], entry->is_bare);
+	return 0;
+}
+
+static struct seen list_day(unsigned flags)
+{
+	struct seen s = { 0 };
+	cr_assert_eq(pgofs_backend_list(store, DAY, flags, see, &s, &err), 0, "%s", err.text);
+	return s;
+}
+
+Test(local, names_of_a_large_directory_can_be_had_without_asking_for_each)
+{
+	enum { MANY = 5000 };
+	struct seen s;
+	cr_assert_eq(put(DAY "/some", "four", 0), 0);
+	s = list_day(PGOFS_LIST_BARE);
+	cr_assert(s.n == 1 && s.n_bare == 0, "of few, all is told");
+	for (int i = 0; i < MANY; i++)
+		cr_assert_eq(link(at(DAY "/some"), at(DAY "/%d", i * 7919 % MANY)), 0);
+	s = list_day(PGOFS_LIST_BARE);
+	cr_assert(s.n == MANY + 1 && s.n_bare == s.n, "%zu, %zu bare", s.n, s.n_bare);
+	s = list_day(0);
+	cr_assert(s.n == MANY + 1 && s.n_bare == 0, "%zu, %zu bare", s.n, s.n_bare);
+}
