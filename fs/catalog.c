@@ -37,6 +37,7 @@ struct dir {
 	int64_t asked_ns;
 	size_t counted_bytes; /* of the listing, as they are in the catalog's sum */
 	struct pgofs_flight *flight;
+	bool flight_is_bare; /* who leads it asked for names alone */
 	struct change *journal; /* made since the flight began */
 	size_t n_journal;
 	char path[];
@@ -49,6 +50,7 @@ struct pgofs_catalog {
 	struct dir *buckets[N_BUCKETS];
 	struct dir *newest, *oldest;
 	struct pgofs_catalog_stats stats;
+	atomic_uint_fast64_t n_noted;
 };
 
 int pgofs_catalog_new(const struct pgofs_catalog_config *config, struct pgofs_catalog **ret, struct pgofs_error *err)
@@ -170,9 +172,9 @@ void pgofs_catalog_free(struct pgofs_catalog *c)
 	free(c);
 }
 
-static bool believed(const struct pgofs_catalog *c, const struct dir *d)
+static bool believed(const struct pgofs_catalog *c, const struct dir *d, bool bare)
 {
-	if (!d->listing)
+	if (!d->listing || (d->listing->is_bare && !bare))
 		return false;
 	int64_t age = c->config.now_ns() - d->asked_ns;
 	return age >= 0 && age < c->config.refresh_ns;
@@ -196,10 +198,12 @@ static int collect(void *context, const struct pgofs_entry *entry)
 	}
 	if (to->listing->memory_bytes > to->max_bytes)
 		return -EFBIG;
+	to->listing->is_bare |= entry->is_bare;
 	return pgofs_listing_set(to->listing, entry->name, entry->is_dir, &entry->stored);
 }
 
-static int ask_storage(struct pgofs_catalog *c, const char *dir, struct pgofs_listing **ret, struct pgofs_error *err)
+static int ask_storage(struct pgofs_catalog *c, const char *dir, bool bare, struct pgofs_listing **ret,
+		       struct pgofs_error *err)
 {
 	_cleanup_(pgofs_listing_unrefp) struct pgofs_listing *listing = pgofs_listing_new();
 	if (!listing)
@@ -209,7 +213,7 @@ static int ask_storage(struct pgofs_catalog *c, const char *dir, struct pgofs_li
 	if (r < 0 || !pgofs_place_is_dir(to.dir.place))
 		return pgofs_error_errno(err, r < 0 ? r : -ENOTDIR, "list %s", dir);
 
-	r = pgofs_backend_list(c->config.backend, dir, 0, collect, &to, err);
+	r = pgofs_backend_list(c->config.backend, dir, bare ? PGOFS_LIST_BARE : 0, collect, &to, err);
 	if (r == -EFBIG)
 		return pgofs_error_set(
 		    err, r, "list %s: more entries than fit in the memory option's share of %" PRIu64 " bytes",
@@ -251,7 +255,7 @@ static int install(struct pgofs_catalog *c, struct dir *d, struct pgofs_listing 
 }
 
 /* The mutex is held before and after, and free while the storage works. */
-static int ask(struct pgofs_catalog *c, struct dir *d, struct pgofs_listing **ret, struct pgofs_error *err)
+static int ask(struct pgofs_catalog *c, struct dir *d, bool bare, struct pgofs_listing **ret, struct pgofs_error *err)
 {
 	struct pgofs_flight *f = pgofs_flight_new(unref_listing);
 	if (!f)
@@ -260,11 +264,12 @@ static int ask(struct pgofs_catalog *c, struct dir *d, struct pgofs_listing **re
 	struct pgofs_error words = { "" };
 	int64_t asked_ns = c->config.now_ns();
 	d->flight = f;
+	d->flight_is_bare = bare;
 	c->stats.n_listed++;
 
 	pthread_mutex_unlock(&c->mutex);
 	int64_t began_ns = pgofs_monotonic_ns();
-	int r = ask_storage(c, d->path, &listing, &words);
+	int r = ask_storage(c, d->path, bare, &listing, &words);
 	int64_t took_ns = pgofs_monotonic_ns() - began_ns;
 	pthread_mutex_lock(&c->mutex);
 	c->stats.asked_ns += (uint64_t)took_ns;
@@ -287,11 +292,12 @@ static int ask(struct pgofs_catalog *c, struct dir *d, struct pgofs_listing **re
 	return r;
 }
 
-/* Waits for somebody else's listing. 1: it landed, but was asked for before a change in doubt, so it is not for us. */
-static int join(struct pgofs_catalog *c, struct dir *d, struct pgofs_listing **ret, struct pgofs_error *err)
+/* Waits for somebody else's listing. 1: it landed, but was asked for before a change in doubt, or for names alone, so it is not
+ * for us. */
+static int join(struct pgofs_catalog *c, struct dir *d, bool bare, struct pgofs_listing **ret, struct pgofs_error *err)
 {
 	struct pgofs_flight *f = pgofs_flight_ref(d->flight);
-	bool too_early = f->outdated;
+	bool too_early = f->outdated || (d->flight_is_bare && !bare);
 	int r = pgofs_flight_wait(f, &c->mutex, &c->landed, err);
 	if (r == 0 && !too_early)
 		*ret = pgofs_listing_ref(f->value);
@@ -299,7 +305,7 @@ static int join(struct pgofs_catalog *c, struct dir *d, struct pgofs_listing **r
 	return too_early ? 1 : r;
 }
 
-int pgofs_catalog_list(struct pgofs_catalog *c, const char *dir, struct pgofs_listing **ret, struct pgofs_error *err)
+static int list(struct pgofs_catalog *c, const char *dir, bool bare, struct pgofs_listing **ret, struct pgofs_error *err)
 {
 	PGOFS_LOCKED(&c->mutex);
 	int r;
@@ -309,21 +315,31 @@ int pgofs_catalog_list(struct pgofs_catalog *c, const char *dir, struct pgofs_li
 			return pgofs_error_errno(err, -ENOMEM, "list %s", dir);
 		unlink_use(c, d);
 		link_newest(c, d);
-		if (believed(c, d)) {
+		if (believed(c, d, bare)) {
 			c->stats.n_known++;
 			*ret = pgofs_listing_ref(d->listing);
 			return 0;
 		}
-		r = d->flight ? join(c, d, ret, err) : ask(c, d, ret, err);
+		r = d->flight ? join(c, d, bare, ret, err) : ask(c, d, bare, ret, err);
 	} while (r > 0);
 	return r;
+}
+
+int pgofs_catalog_list(struct pgofs_catalog *c, const char *dir, struct pgofs_listing **ret, struct pgofs_error *err)
+{
+	return list(c, dir, false, ret, err);
+}
+
+int pgofs_catalog_names(struct pgofs_catalog *c, const char *dir, struct pgofs_listing **ret, struct pgofs_error *err)
+{
+	return list(c, dir, true, ret, err);
 }
 
 struct pgofs_listing *pgofs_catalog_peek(struct pgofs_catalog *c, const char *dir)
 {
 	PGOFS_LOCKED(&c->mutex);
 	struct dir *d = find_dir(c, dir);
-	if (!d || !believed(c, d))
+	if (!d || !believed(c, d, false))
 		return NULL;
 	unlink_use(c, d);
 	link_newest(c, d);
@@ -387,7 +403,7 @@ static void hide_if_empty(struct pgofs_catalog *c, const char *path)
 	for (strcpy(dir, path); *dir; strcpy(dir, above)) {
 		const char *name = split(above, dir);
 		struct dir *d = find_dir(c, dir), *up = find_dir(c, above);
-		if (!d || !believed(c, d) || d->listing->n || !up)
+		if (!d || !believed(c, d, true) || d->listing->n || !up)
 			return;
 		patch(c, up, &(struct change){ .name = (char *)name, .is_dir = true, .gone = true });
 	}
@@ -399,6 +415,7 @@ void pgofs_catalog_note_put(struct pgofs_catalog *c, const char *path, const str
 	const char *name = split(dir, path);
 	PGOFS_LOCKED(&c->mutex);
 	struct dir *d = find_dir(c, dir);
+	atomic_fetch_add(&c->n_noted, 1);
 	if (d)
 		patch(c, d, &(struct change){ .name = (char *)name, .stored = *stored });
 	show_dirs_above(c, path);
@@ -411,6 +428,7 @@ void pgofs_catalog_note_remove(struct pgofs_catalog *c, const char *path)
 	const char *name = split(dir, path);
 	PGOFS_LOCKED(&c->mutex);
 	struct dir *d = find_dir(c, dir);
+	atomic_fetch_add(&c->n_noted, 1);
 	if (d)
 		patch(c, d, &(struct change){ .name = (char *)name, .gone = true });
 	hide_if_empty(c, dir);
@@ -422,6 +440,7 @@ void pgofs_catalog_note_rmdir(struct pgofs_catalog *c, const char *dir)
 	const char *name = split(above, dir);
 	PGOFS_LOCKED(&c->mutex);
 	struct dir *d = find_dir(c, dir), *up = find_dir(c, above);
+	atomic_fetch_add(&c->n_noted, 1);
 	if (up)
 		patch(c, up, &(struct change){ .name = (char *)name, .is_dir = true, .gone = true });
 	if (d)
@@ -432,6 +451,7 @@ void pgofs_catalog_note_rmdir(struct pgofs_catalog *c, const char *dir)
 void pgofs_catalog_forget(struct pgofs_catalog *c, const char *dir)
 {
 	PGOFS_LOCKED(&c->mutex);
+	atomic_fetch_add(&c->n_noted, 1);
 	if (dir) {
 		struct dir *d = find_dir(c, dir);
 		if (d)
@@ -442,6 +462,11 @@ void pgofs_catalog_forget(struct pgofs_catalog *c, const char *dir)
 		older = d->older;
 		drop_dir(c, d);
 	}
+}
+
+uint64_t pgofs_catalog_n_noted(const struct pgofs_catalog *c)
+{
+	return atomic_load(&c->n_noted);
 }
 
 void pgofs_catalog_stats(struct pgofs_catalog *c, struct pgofs_catalog_stats *ret)

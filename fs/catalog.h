@@ -31,7 +31,10 @@ PGOFS_DEFINE_FREEP(struct pgofs_catalog, pgofs_catalog_free)
  * ROOT to DAY. One call to the storage for all who ask at the same time. -EFBIG a directory too large for the memory bound. */
 int pgofs_catalog_list(struct pgofs_catalog *c, const char *dir, struct pgofs_listing **ret, struct pgofs_error *err);
 
-/* The same without going to the storage: NULL where that would be needed. */
+/* The same for who wants names alone: what comes may be bare (listing.h), and then cost the storage half. */
+int pgofs_catalog_names(struct pgofs_catalog *c, const char *dir, struct pgofs_listing **ret, struct pgofs_error *err);
+
+/* As pgofs_catalog_list, without going to the storage: NULL where that would be needed. */
 struct pgofs_listing *pgofs_catalog_peek(struct pgofs_catalog *c, const char *dir);
 
 /* A profile was stored, or removed, here. */
@@ -43,6 +46,9 @@ void pgofs_catalog_note_rmdir(struct pgofs_catalog *c, const char *dir);
 
 /* Nothing is known of this directory any more: a change to it ended in doubt. NULL: of any. */
 void pgofs_catalog_forget(struct pgofs_catalog *c, const char *dir);
+
+/* How many of the above there were so far: while it stays the same, nothing was changed here. Takes no lock. */
+uint64_t pgofs_catalog_n_noted(const struct pgofs_catalog *c);
 
 struct pgofs_catalog_stats {
 	uint64_t n_listed; /* asked of the storage */

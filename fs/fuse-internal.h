@@ -13,7 +13,7 @@
 /* Attributes of an inode never change, but for those of a file being written. */
 #define FOREVER_S 1e6
 
-struct pgofs_listing;
+struct pgofs_reading;
 
 /* An open file or directory. Exactly one of the four is what it reads. */
 struct pgofs_handle {
@@ -22,7 +22,7 @@ struct pgofs_handle {
 	struct pgofs_snapshot *snapshot;
 	struct pgofs_bytes *bytes;
 	struct pgofs_spooled *spooled; /* the inode's */
-	struct pgofs_listing *listing;
+	struct pgofs_reading *reading;
 	atomic_bool wrote;
 	bool writes; /* opened to be written to */
 	pid_t owner; /* the process that opened it; 0 unknown */
@@ -87,7 +87,8 @@ int pgofs_fuse_look_own(struct pgofs_fuse *f, const char *path, struct pgofs_nod
 int pgofs_fuse_list_own(struct pgofs_fuse *f, const char *path, pgofs_tree_entry_fn each, void *context);
 
 /* fuse-dir.c */
-void pgofs_listing_free(struct pgofs_listing *l);
+/* A directory being read. NULL is fine. */
+void pgofs_reading_free(struct pgofs_reading *d);
 void pgofs_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void pgofs_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
 void pgofs_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);

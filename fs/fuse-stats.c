@@ -96,6 +96,7 @@ static int print_mount(struct pgofs_fuse *f, struct pgofs_buf *b)
 		{ "cpu_seconds_total", cpu_ns(), .is_ns = true },
 		{ "mounted_timestamp_seconds", (uint64_t)f->config.mounted_ns, .is_ns = true },
 		{ "inodes", s.n_inodes },
+		{ "inodes_bytes", s.inodes_bytes },
 		{ "open_handles", pgofs_fuse_n_handles(f) },
 		{ "open_profiles_bytes", s.pinned_bytes },
 		{ "snapshots", s.n_snapshots },

@@ -163,7 +163,7 @@ static bool may_believe_name(struct pgofs_fuse *f, struct pgofs_inode *i)
 	if (i->spooled || i->kind == PGOFS_NODE_MERGED)
 		return false;
 	/* When it is closed, the name must mean the new file at once, and nobody could tell the kernel. */
-	return i->kind != PGOFS_NODE_PROFILE ||
+	return i->kind != PGOFS_NODE_PROFILE || pgofs_spool_is_empty(f->spool) ||
 	       !pgofs_spool_is_replacing(f->spool, pgofs_inodes_path(f->inodes, i, path));
 }
 
@@ -277,7 +277,7 @@ void pgofs_handle_free(struct pgofs_fuse *f, struct pgofs_handle *h)
 		pgofs_inodes_unpin(f->inodes, h->inode);
 	pgofs_bytes_unref(h->bytes);
 	pgofs_snapshot_unref(h->snapshot);
-	pgofs_listing_free(h->listing);
+	pgofs_reading_free(h->reading);
 	pgofs_inodes_put(f->inodes, h->inode);
 	free(h);
 }

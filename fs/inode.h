@@ -21,12 +21,12 @@ struct pgofs_inode {
 	enum pgofs_node_kind kind;
 	uint64_t size_bytes;
 	int64_t mtime_ns;
-	char *version;                 /* of a stored profile, else NULL */
+	const char *version;           /* of a stored profile, else NULL; in `text` */
 	struct pgofs_spooled *spooled; /* a file being written here: its size and time are the spooled file's */
 
 	/* The table's own, under its lock. */
-	char *path;
-	uint64_t st_ino;
+	char *path; /* in `text`, or, once renamed, from malloc */
+	uint64_t st_ino; /* the path's hash: it leads to the bucket too */
 	uint64_t n_lookup;
 	unsigned n_refs;
 	bool named;                      /* its path leads to it */
@@ -35,6 +35,8 @@ struct pgofs_inode {
 	unsigned n_open;
 	LIST_ENTRY(pgofs_inode) by_id, by_path;
 	TAILQ_ENTRY(pgofs_inode) by_age; /* merged files with a snapshot, oldest first */
+	size_t memory_bytes;
+	char text[];
 };
 
 /* `snapshots_bytes_max`: of snapshots held for files the kernel knows but has not open. `pinned_bytes_max`: of stored profiles held open. */
@@ -74,6 +76,6 @@ int pgofs_inodes_pin(struct pgofs_inodes *t, struct pgofs_inode *i, struct pgofs
 void pgofs_inodes_unpin(struct pgofs_inodes *t, struct pgofs_inode *i);
 
 struct pgofs_inodes_stats {
-	uint64_t n_inodes, n_lookups, n_snapshots, snapshots_bytes, pinned_bytes;
+	uint64_t n_inodes, inodes_bytes, n_lookups, n_snapshots, snapshots_bytes, pinned_bytes;
 };
 void pgofs_inodes_stats(struct pgofs_inodes *t, struct pgofs_inodes_stats *ret);

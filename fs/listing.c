@@ -144,6 +144,8 @@ static struct pgofs_listing *copy_of(const struct pgofs_listing *l)
 {
 	_cleanup_(pgofs_listing_unrefp) struct pgofs_listing *copy = pgofs_listing_new();
 	struct pgofs_stored stored = { 0 };
+	if (copy)
+		copy->is_bare = l->is_bare;
 	for (size_t i = 0; copy && i < l->n; i++) {
 		const struct pgofs_item *item = &l->items[i];
 		stored.size_bytes = item->size_bytes;

@@ -26,6 +26,7 @@ struct pgofs_listing {
 	size_t cap;
 	struct pgofs_item *items; /* in byte order of their names, each name once */
 	struct pgofs_text *texts; /* where names and versions live */
+	bool is_bare;             /* sizes, times and versions of some items are not known */
 	size_t memory_bytes;      /* about what all of it takes */
 };
 

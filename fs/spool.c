@@ -57,7 +57,7 @@ struct pgofs_spool {
 	struct files by_path[BUCKETS];
 	struct reservation reserved[RESERVED_MAX];
 	uint64_t total_bytes;
-	size_t n_files;
+	atomic_size_t n_files;
 };
 
 static struct files *bucket(struct pgofs_spool *s, const char *path)
@@ -182,6 +182,11 @@ struct pgofs_spooled *pgofs_spool_find(struct pgofs_spool *s, const char *path)
 	if (f)
 		f->n_refs++;
 	return f;
+}
+
+bool pgofs_spool_is_empty(struct pgofs_spool *s)
+{
+	return !atomic_load(&s->n_files);
 }
 
 bool pgofs_spool_is_replacing(struct pgofs_spool *s, const char *path)

@@ -39,6 +39,9 @@ int pgofs_spool_create(struct pgofs_spool *s, const char *path, bool stores, str
 /* What the name leads to, with one reference; else NULL. */
 struct pgofs_spooled *pgofs_spool_find(struct pgofs_spool *s, const char *path);
 
+/* Is there any file at all? Cheap: takes no lock. */
+bool pgofs_spool_is_empty(struct pgofs_spool *s);
+
 /* Is a file open that will be stored at this path when closed? */
 bool pgofs_spool_is_replacing(struct pgofs_spool *s, const char *path);
 

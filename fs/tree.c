@@ -369,6 +369,28 @@ int pgofs_tree_list(struct pgofs_tree *t, const char *path, pgofs_tree_entry_fn 
 	return p.place == PGOFS_PLACE_DAY ? list_day(l, each, context) : list_dirs(t, &p, l, each, context, err);
 }
 
+int pgofs_tree_day(struct pgofs_tree *t, const char *path, bool names_only, struct pgofs_listing **ret,
+		   struct pgofs_error *err)
+{
+	_cleanup_(pgofs_listing_unrefp) struct pgofs_listing *l = NULL;
+	struct pgofs_path p;
+	*ret = NULL;
+	int r = pgofs_tree_parse(path, &p, err);
+	if (r < 0 || p.place != PGOFS_PLACE_DAY)
+		return r;
+	r = names_only ? pgofs_catalog_names(t->catalog, path, &l, err) : pgofs_catalog_list(t->catalog, path, &l, err);
+	if (r == 0 && !l->n)
+		r = pgofs_tree_find_dir(t, &p, err);
+	if (r == 0)
+		*ret = STEAL(l);
+	return r;
+}
+
+uint64_t pgofs_tree_n_changes(const struct pgofs_tree *t)
+{
+	return pgofs_catalog_n_noted(t->catalog);
+}
+
 /* ---- what is in a file ---- */
 
 static int read_profile(struct pgofs_tree *t, const char *path, const char *version, struct pgofs_bytes **ret,

@@ -98,6 +98,15 @@ typedef int (*pgofs_tree_entry_fn)(void *context, const struct pgofs_tree_entry 
 int pgofs_tree_list(struct pgofs_tree *t, const char *path, pgofs_tree_entry_fn each, void *context,
 		    struct pgofs_error *err);
 
+/* The profiles of a day as they are kept here, in byte order, with one reference; *ret is NULL where `path` is no day. For days of 100,000
+ * profiles, that are not to be copied entry by entry. With `names_only`, listing.h's is_bare may be. Errors of pgofs_tree_list. */
+struct pgofs_listing;
+int pgofs_tree_day(struct pgofs_tree *t, const char *path, bool names_only, struct pgofs_listing **ret,
+		   struct pgofs_error *err);
+
+/* Grows with each change to what is stored that this tree makes, before the change's call returns. */
+uint64_t pgofs_tree_n_changes(const struct pgofs_tree *t);
+
 /* The bytes of a file found by lookup, with one reference. A stored profile replaced since: -ESTALE; removed: -ENOENT. Without `node`, what is
  * there now, with no lookup before: one request for a stored profile; -EISDIR for a directory. */
 int pgofs_tree_read(struct pgofs_tree *t, const char *path, const struct pgofs_node *node, struct pgofs_bytes **ret,

@@ -129,6 +129,11 @@ class Mount:
         line = [at for at in self.words().splitlines() if "mount statistics" in at][-1]
         return {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", line)}
 
+    def numbers(self):
+        """What -o stats shows, by name."""
+        lines = (self.at / ".pgofs/stats").read_text().splitlines()
+        return {name.removeprefix("pgofs_"): float(value) for name, value in map(str.split, lines)}
+
     def __enter__(self):
         return self.start()
 
