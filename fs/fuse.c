@@ -449,7 +449,8 @@ void pgofs_fuse_log_stats(struct pgofs_fuse *f)
 	pgofs_inodes_stats(f->inodes, &s);
 	pgofs_spool_stats(f->spool, &bytes, &n_files);
 	pgofs_log(PGOFS_LOG_INFO, "mount statistics", "requests",
-		  PGOFS_FMT("%lu", (unsigned long)pgofs_fuse_n_requests(f)), "inodes", PGOFS_FMT("%lu", (unsigned long)s.n_inodes), "lookups",
+		  PGOFS_FMT("%lu", (unsigned long)pgofs_fuse_n_requests(f)), "inodes",
+		  PGOFS_FMT("%lu", (unsigned long)s.n_inodes), "lookups",
 		  PGOFS_FMT("%lu", (unsigned long)s.n_lookups), "handles",
 		  PGOFS_FMT("%lu", (unsigned long)pgofs_fuse_n_handles(f)), "snapshots",
 		  PGOFS_FMT("%lu", (unsigned long)s.n_snapshots), "snapshot_bytes",
