@@ -18,6 +18,7 @@
 #include <pgofs/log.h>
 #include <pgofs/name.h>
 #include <pgofs/notify.h>
+#include <pgofs/progress.h>
 #include <pgofs/units.h>
 
 #include <errno.h>
@@ -60,7 +61,8 @@ struct collector {
 	int signal_fd;
 	int64_t clock_skew_ns; /* what the monotonic clock lacked to the wall clock at start */
 	int64_t watchdog_ns;   /* when to speak to it next; INT64_MAX: it does not listen */
-	bool reload;           /* was asked for */
+	struct pgofs_progress progress;
+	bool reload; /* was asked for */
 	bool stopping;
 };
 
@@ -202,6 +204,8 @@ static int64_t wake_at(const struct collector *c)
 	if (at != INT64_MAX)
 		at -= c->clock_skew_ns;
 	at = earlier(at, c->watchdog_ns);
+	if (c->config->once && c->progress.to_terminal)
+		at = earlier(at, pgofs_monotonic_ns() + PGOFS_NS_PER_S);
 	at = earlier(at, c->watch ? watch_wake_ns(c->watch) : INT64_MAX);
 	at = earlier(at, c->plan.discover ? discover_wake_ns(c->plan.discover) : INT64_MAX);
 	return earlier(at, c->next.discover ? discover_wake_ns(c->next.discover) : INT64_MAX);
@@ -306,6 +310,16 @@ static void discover(struct collector *c)
 		list_targets(c);
 }
 
+/* Who ran it by hand waits for as long as profiling takes. */
+static void show_progress(struct collector *c)
+{
+	size_t n, n_done;
+	if (!c->config->once || !c->plan.config)
+		return;
+	roster_count(&c->roster, &n, &n_done);
+	pgofs_progress_step(&c->progress, n_done, n);
+}
+
 static void loop(struct collector *c)
 {
 	int n_running;
@@ -315,9 +329,11 @@ static void loop(struct collector *c)
 		curl_multi_perform(c->multi, &n_running);
 		end_finished(c);
 		feed_watchdog(c);
+		show_progress(c);
 		if (!is_complete(c))
 			sleep_until(c, wake_at(c));
 	}
+	pgofs_progress_done(&c->progress);
 }
 
 static void drop_flights(struct collector *c)
@@ -445,6 +461,7 @@ static int start(struct collector *c, struct pgofs_error *err)
 	c->budget.max = c->config->memory_bytes;
 	c->metrics = metrics_new(default_app(c->config->into));
 	c->multi = curl_multi_init();
+	c->progress = pgofs_progress_new("profiled", "targets");
 	if (!c->metrics || !c->multi)
 		return pgofs_error_errno(err, -ENOMEM, "start");
 	r = start_threads(c, err);

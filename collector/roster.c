@@ -212,6 +212,17 @@ void roster_finished(struct roster *r, struct slot *s, bool busy, int64_t now_ns
 	}
 }
 
+void roster_count(const struct roster *r, size_t *ret_n, size_t *ret_done)
+{
+	*ret_n = *ret_done = 0;
+	for (size_t i = 0; i < r->n; i++) {
+		const struct slot *s = r->slots[i];
+		bool started = s->round == r->round;
+		*ret_n += started || (s->chosen && !s->gone);
+		*ret_done += started && !s->in_flight;
+	}
+}
+
 int64_t roster_wake_ns(const struct roster *r)
 {
 	int64_t wake_ns = INT64_MAX;

@@ -55,5 +55,8 @@ void roster_started(struct roster *r, struct slot *s);
 /* `busy`: somebody else profiles it, so try again later in this round. The slot may be gone afterwards. */
 void roster_finished(struct roster *r, struct slot *s, bool busy, int64_t now_ns);
 
+/* How many targets have, or are to have, a start in this round; and for how many of them it is over. */
+void roster_count(const struct roster *r, size_t *ret_n, size_t *ret_done);
+
 /* When roster_due is worth a call again; INT64_MAX: not before something else happens. */
 int64_t roster_wake_ns(const struct roster *r);

@@ -1,7 +1,8 @@
 /* pgofs cat: any file of the tree to stdout, with no mount. For builds without /dev/fuse. */
 #include "command.h"
 #include "output.h"
-#include "progress.h"
+
+#include <pgofs/progress.h>
 
 #include <errno.h>
 #include <stddef.h>
@@ -33,7 +34,7 @@ static int print_file(struct pgofs_tree *t, const char *word, struct pgofs_error
 
 static int cat(const struct options *o, int n, char **words)
 {
-	_cleanup_(pgofs_progress_done) struct pgofs_progress progress = pgofs_progress_new("merged");
+	_cleanup_(pgofs_progress_done) struct pgofs_progress progress = pgofs_progress_new("merged", "profiles");
 	_cleanup_(pgofs_tree_freep) struct pgofs_tree *t = NULL;
 	struct pgofs_tree_config config = PGOFS_TREE_CONFIG_DEFAULTS;
 	struct pgofs_error err = { "" };

@@ -1,7 +1,8 @@
 /* pgofs ls: what is in the tree, one name a line in byte order. */
 #include "command.h"
 #include "path.h"
-#include "progress.h"
+
+#include <pgofs/progress.h>
 
 #include <errno.h>
 #include <inttypes.h>
@@ -85,7 +86,7 @@ static int print_path(struct pgofs_tree *t, const struct options *o, const char 
 
 static int ls(const struct options *o, int n, char **words)
 {
-	_cleanup_(pgofs_progress_done) struct pgofs_progress progress = pgofs_progress_new("merged");
+	_cleanup_(pgofs_progress_done) struct pgofs_progress progress = pgofs_progress_new("merged", "profiles");
 	_cleanup_(pgofs_tree_freep) struct pgofs_tree *t = NULL;
 	struct pgofs_tree_config config = PGOFS_TREE_CONFIG_DEFAULTS;
 	struct pgofs_error err = { "" };

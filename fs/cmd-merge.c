@@ -6,9 +6,9 @@
 #include "input.h"
 #include "merging.h"
 #include "output.h"
-#include "progress.h"
 
 #include <pgofs/name.h>
+#include <pgofs/progress.h>
 
 #include <errno.h>
 #include <stddef.h>
@@ -81,7 +81,7 @@ static int skipped(void *context, size_t i, const char *why, struct pgofs_error 
 
 static int merge(const struct options *o, enum pgofs_view view, int n, char **names, struct pgofs_error *err)
 {
-	_cleanup_(pgofs_progress_done) struct pgofs_progress progress = pgofs_progress_new("merged");
+	_cleanup_(pgofs_progress_done) struct pgofs_progress progress = pgofs_progress_new("merged", "profiles");
 	_cleanup_(pgofs_bytes_unrefp) struct pgofs_bytes *bytes = NULL;
 	struct files files = { .o = o, .names = names };
 	const struct pgofs_merging merging = {

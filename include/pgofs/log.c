@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,9 +10,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_SIZE 4096
+#define LINE_SIZE  4096
+#define CLEAR_LINE "\r\033[K"
 
-/* The one mutable global of the house: where lines go is a property of the process, set before threads start. */
+/* The mutable globals of the house: where lines go is a property of the process, set before threads start; and whether the cursor
+ * stands behind a status. */
+static atomic_bool status_shown;
 static struct pgofs_log_config config = { .program = "pgofs", .level = PGOFS_LOG_INFO };
 
 static const char *const level_words[] = { "error", "warning", "info", "debug" };
@@ -69,7 +73,7 @@ struct line {
 
 static void put(struct line *l, const char *s)
 {
-	while (*s && l->len < LINE_SIZE - 8)
+	while (*s && l->len < LINE_SIZE - 16)
 		l->text[l->len++] = *s++;
 }
 
@@ -173,6 +177,22 @@ void pgofs_log_event(enum pgofs_log_level level, const char *event, ...)
 		return;
 	}
 	l.text[l.len++] = '\n';
+	if (atomic_exchange(&status_shown, false)) {
+		memmove(l.text + strlen(CLEAR_LINE), l.text, l.len);
+		memcpy(l.text, CLEAR_LINE, strlen(CLEAR_LINE));
+		l.len += strlen(CLEAR_LINE);
+	}
 	if (write(STDERR_FILENO, l.text, l.len) < 0)
 		return; /* nowhere left to say it */
+}
+
+void pgofs_log_status(const char *text)
+{
+	struct line l = { .len = 0 };
+	put(&l, CLEAR_LINE);
+	put(&l, text ? text : "");
+	if (!atomic_exchange(&status_shown, text != NULL) && !text)
+		return;
+	if (write(STDERR_FILENO, l.text, l.len) < 0)
+		return;
 }

@@ -39,6 +39,10 @@ bool pgofs_log_enabled(enum pgofs_log_level level);
 void pgofs_log_event(enum pgofs_log_level level, const char *event, ...) __attribute__((sentinel));
 #define pgofs_log(level, ...) pgofs_log_event((level), __VA_ARGS__, (char *)0)
 
+/* Shows a line on the terminal that is no part of the log: until the next call, NULL for no line, or until a line of the log takes its place.
+ * For callers who know that stderr is a terminal. */
+void pgofs_log_status(const char *text);
+
 /* "error", "warning", "info", "debug" -> level; -EINVAL otherwise. "text", "logfmt", "json" -> format, likewise. */
 int pgofs_log_level_parse(const char *word, enum pgofs_log_level *ret);
 int pgofs_log_format_parse(const char *word, enum pgofs_log_format *ret);

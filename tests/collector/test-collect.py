@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """The collector against good and hostile servers, into a plain directory."""
 import datetime
+import errno
 import os
 import pathlib
 import signal
 import socket
+import subprocess
 import time
 import unittest
 
-from harness import NAME, Case
+from harness import COLLECTOR, NAME, Case
 from hostile import Hostile
 
 # What a target does -> the reason that is logged, and a word of the explanation.
@@ -65,6 +67,24 @@ class Collect(Case):
         self.assertEqual(code, 0, collector.log)
         self.assertEqual(self.server.requests["a"][0][1], "/good/a?debug=0&x=y&seconds=1")
         self.assertEqual(self.server.requests["b"][0][1], "/good/b?seconds=1")
+
+    def test_shows_how_far_it_is_on_a_terminal_and_nowhere_else(self):
+        words = [*self.targets("good", "never"), "--once", "--duration=1s", "--margin=1s", f"--into={self.into}"]
+        ours, its = os.openpty()
+        process = subprocess.Popen([COLLECTOR, *words], stderr=its)
+        os.close(its)
+        shown = b""
+        try:
+            while piece := os.read(ours, 4096):
+                shown += piece
+        except OSError as e:  # what a terminal says when the last writer has gone
+            self.assertEqual(e.errno, errno.EIO)
+        os.close(ours)
+        self.assertEqual(process.wait(60), 1, shown)
+        self.assertRegex(shown, rb"\r\x1b\[Kprofiled [12] of 2 targets\r\x1b\[K", "a line that something took the place of")
+        self.assertNotRegex(shown, rb"of 2 targets[^\r]")
+        _, collector = self.run_once(*self.targets("never"))
+        self.assertNotRegex(collector.log, r"profiled|\r|\x1b")
 
     def test_knows_where_net_http_pprof_is(self):
         _, collector = self.run_once(f"--target=a=http://127.0.0.1:{self.server.port}")
