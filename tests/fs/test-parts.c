@@ -281,7 +281,7 @@ Test(parts, are_made_again_when_the_storage_failed_meanwhile)
 /* ---- the tree of parts ---- */
 
 static struct pgofs_item items[MAX];
-static char names[MAX][32];
+static char names[MAX][48];
 
 static void name_inputs(struct pgofs_input *inputs, size_t n)
 {
