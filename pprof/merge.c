@@ -234,7 +234,7 @@ static int add_edges(struct pgofs_merge *m, const struct pgofs_header *h, const 
 		return pgofs_error_set(err, -EINVAL, "no sample type is samples/count or cpu/nanoseconds");
 	int r = prepare_frames(m, h);
 	if (r == 0 && hot)
-		r = pgofs_hot_begin(hot, &m->input, columns);
+		r = pgofs_hot_begin(hot, &m->input, &m->prune, columns);
 	if (r < 0)
 		return pgofs_error_errno(err, r, "adding up edges");
 	return pgofs_edges_fold(&m->edges, &m->input, plan, &m->prune, hot, err);
