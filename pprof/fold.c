@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define BLOCK 64
+#define AHEAD 16
 
 void pgofs_fold_done(struct pgofs_fold *f)
 {
@@ -492,10 +493,13 @@ int pgofs_fold_stage(struct pgofs_fold *f, struct pgofs_tables *t, const struct 
 	return r;
 }
 
+/* Sums lie anywhere in memory; each is asked for some turns before it is its. */
 void pgofs_fold_commit(struct pgofs_fold *f)
 {
 	const int64_t *value = f->value;
 	for (size_t i = 0; i < f->n_targets; i++) {
+		if (i + AHEAD < f->n_targets)
+			__builtin_prefetch(pgofs_samples_values(f->t, f->target[i + AHEAD]), 1);
 		int64_t *sum = pgofs_samples_values(f->t, f->target[i]);
 		for (size_t k = 0; k < f->t->n_types; k++)
 			sum[k] = (int64_t)((uint64_t)sum[k] + (uint64_t)*value++);
