@@ -1,10 +1,10 @@
 /* Folding: from an input's numbers to the merge's.
  *
- * Reading a sample and finding it in the merge are kept a block of samples apart, so that the memory the look-up needs is on its way meanwhile;
- * adding the values comes last of all, when the whole input has proved good. Locations already known to the merge are looked up in
- * one go at the start, for the same reason. New ones are made when the first sample needs them, because that gives them the
- * numbers google/pprof gives (profile/merge.go, mapSample): samples in the order of the file, mapping before location, functions in the order of
- * lines. A sample whose values are all 0 is checked and left out.
+ * Reading a sample and finding it in the merge are kept a block of samples apart, so that the memory the look-up needs is on its way
+ * meanwhile; adding the values comes last of all, when the whole input has proved good. Strings, functions and locations that the merge
+ * knows already are looked up in one go at the start, for the same reason. New ones are made when the first sample needs them, because
+ * that gives them the numbers google/pprof gives (profile/merge.go, mapSample): samples in the order of the file, mapping before location,
+ * functions in the order of lines. A sample whose values are all 0 is checked and left out.
  *
  * What must stay true: until pgofs_fold_commit nothing is changed that pgofs_tables_undo does not put back. */
 #include "fold.h"
@@ -65,15 +65,15 @@ int pgofs_fold_begin(struct pgofs_fold *f, struct pgofs_tables *t, const struct 
 	return 0;
 }
 
-static uint32_t find_string(struct pgofs_fold *f, uint32_t number)
+/* Nearly all strings are names of functions and files, so all are looked up. */
+static void find_strings(struct pgofs_fold *f)
 {
-	uint32_t *known = &f->string[number];
-	if (*known == PGOFS_NONE) {
-		size_t len;
-		const uint8_t *s = pgofs_profile_string(f->p, number, &len);
-		*known = pgofs_string_find(f->t, s, len);
+	struct pgofs_wanted wanted[PGOFS_AT_ONCE];
+	for (size_t i = 0, n; i < f->p->n_strings; i += n) {
+		for (n = 0; n < PGOFS_AT_ONCE && i + n < f->p->n_strings; n++)
+			wanted[n].data = pgofs_profile_string(f->p, (uint32_t)(i + n), &wanted[n].len);
+		pgofs_strings_find(f->t, wanted, n, f->string + i);
 	}
-	return *known;
 }
 
 int pgofs_fold_string(struct pgofs_fold *f, uint32_t number, uint32_t *ret)
@@ -90,16 +90,27 @@ int pgofs_fold_string(struct pgofs_fold *f, uint32_t number, uint32_t *ret)
 	return 0;
 }
 
-static uint32_t find_function(struct pgofs_fold *f, size_t place)
+/* Those whose strings are all known. */
+static void find_functions(struct pgofs_fold *f)
 {
-	const struct pgofs_raw_function *raw = &f->p->function[place];
-	struct pgofs_function fn = { .start_line = raw->start_line,
-				     .name = find_string(f, raw->name),
-				     .system_name = find_string(f, raw->system_name),
-				     .filename = find_string(f, raw->filename) };
-	if (fn.name == PGOFS_NONE || fn.system_name == PGOFS_NONE || fn.filename == PGOFS_NONE)
-		return PGOFS_NONE;
-	return pgofs_functions_find(f->t, &fn);
+	struct pgofs_function key[PGOFS_AT_ONCE];
+	uint32_t place[PGOFS_AT_ONCE], found[PGOFS_AT_ONCE];
+	size_t n = 0;
+	for (uint32_t i = 0; i < f->p->n_functions; i++) {
+		const struct pgofs_raw_function *raw = &f->p->function[i];
+		uint32_t name = f->string[raw->name], system_name = f->string[raw->system_name];
+		uint32_t filename = f->string[raw->filename];
+		key[n] = (struct pgofs_function){ name, system_name, filename, .start_line = raw->start_line };
+		place[n] = i;
+		if (name != PGOFS_NONE && system_name != PGOFS_NONE && filename != PGOFS_NONE)
+			n++;
+		if (n < PGOFS_AT_ONCE && i + 1 < f->p->n_functions)
+			continue;
+		pgofs_functions_find(f->t, key, n, found);
+		while (n--)
+			f->function[place[n]] = found[n];
+		n = 0;
+	}
 }
 
 static int add_function(struct pgofs_fold *f, size_t place, uint32_t *ret)
@@ -159,8 +170,8 @@ static void find_mapping(struct pgofs_fold *f, size_t place)
 {
 	const struct pgofs_raw_mapping *raw = &f->p->mapping[place];
 	struct pgofs_mapping m = pgofs_fold_mapping(raw);
-	m.file = find_string(f, raw->file);
-	m.build_id = find_string(f, raw->build_id);
+	m.file = f->string[raw->file];
+	m.build_id = f->string[raw->build_id];
 	if (m.file == PGOFS_NONE || m.build_id == PGOFS_NONE)
 		return;
 	uint32_t number = pgofs_mappings_find(f->t, &m);
@@ -195,20 +206,19 @@ static uint64_t code_of(uint32_t number)
 
 /* Locations being looked up together, with their lines. */
 struct batch {
-	struct pgofs_location location[BLOCK];
-	uint32_t place[BLOCK];
+	struct pgofs_location location[PGOFS_AT_ONCE];
+	uint32_t place[PGOFS_AT_ONCE];
 	size_t n, n_lines;
 };
 
 /* Gives those a code that the merge has already. */
 static void settle_batch(struct pgofs_fold *f, struct batch *b)
 {
-	for (size_t i = 0; i < b->n; i++)
-		pgofs_locations_prefetch(f->t, b->location[i].hash);
+	uint32_t number[PGOFS_AT_ONCE];
+	pgofs_locations_find(f->t, b->location, b->n, number);
 	for (size_t i = 0; i < b->n; i++) {
-		uint32_t number = pgofs_locations_find(f->t, &b->location[i]);
-		if (number != PGOFS_NONE)
-			f->code[b->place[i]] = code_of(number);
+		if (number[i] != PGOFS_NONE)
+			f->code[b->place[i]] = code_of(number[i]);
 	}
 	b->n = b->n_lines = 0;
 }
@@ -229,13 +239,10 @@ static void find_location(struct pgofs_fold *f, uint32_t place, struct batch *b)
 			return;
 		line[i] = (struct pgofs_line){ from[i].line, from[i].column, function };
 	}
-	struct pgofs_location *l = &b->location[b->n];
-	*l = moved_location(f, raw, line);
-	l->hash = pgofs_locations_hash(f->t, l);
-	pgofs_slots_prefetch(&f->t->locations.slots, l->hash);
+	b->location[b->n] = moved_location(f, raw, line);
 	b->place[b->n++] = place;
 	b->n_lines += raw->n_lines;
-	if (b->n == BLOCK)
+	if (b->n == PGOFS_AT_ONCE)
 		settle_batch(f, b);
 }
 
@@ -261,7 +268,7 @@ static int add_location(struct pgofs_fold *f, size_t place)
 /* Room for the lines of the longest location, and of an ordinary batch, once: they must not move. */
 static int room_for_lines(struct pgofs_fold *f)
 {
-	size_t longest = 4 * BLOCK;
+	size_t longest = 4 * PGOFS_AT_ONCE;
 	for (size_t i = 0; i < f->p->n_locations; i++) {
 		if (f->p->location[i].n_lines > longest)
 			longest = f->p->location[i].n_lines;
@@ -277,10 +284,10 @@ static int find_known(struct pgofs_fold *f)
 		r = add_mapping(f, 0);
 	if (r < 0 || f->t->locations.n == 0)
 		return r;
+	find_strings(f);
 	for (size_t i = 0; i < f->p->n_mappings; i++)
 		find_mapping(f, i);
-	for (size_t i = 0; i < f->p->n_functions; i++)
-		f->function[i] = find_function(f, i);
+	find_functions(f);
 	struct batch b = { .n = 0 };
 	for (uint32_t i = 0; i < f->p->n_locations; i++)
 		find_location(f, i, &b);

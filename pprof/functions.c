@@ -16,9 +16,12 @@ static uint32_t hash(const struct pgofs_tables *t, const struct pgofs_function *
 	return pgofs_hash_short(pgofs_hash_mix(t->seed, h, (uint64_t)f->start_line));
 }
 
-uint32_t pgofs_functions_find(const struct pgofs_tables *t, const struct pgofs_function *f)
+void pgofs_functions_find(const struct pgofs_tables *t, const struct pgofs_function *f, size_t n, uint32_t *ret)
 {
-	return pgofs_slots_find(&t->functions.slots, hash(t, f), same, &t->functions, f);
+	uint32_t h[PGOFS_AT_ONCE];
+	for (size_t i = 0; i < n; i++)
+		h[i] = hash(t, &f[i]);
+	pgofs_slots_find_all(&t->functions.slots, h, n, same, &t->functions, t->functions.v, sizeof *f, f, sizeof *f, ret);
 }
 
 int pgofs_functions_add(struct pgofs_tables *t, const struct pgofs_function *f, uint32_t *ret)

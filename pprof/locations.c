@@ -23,14 +23,15 @@ static bool same_lines(const struct pgofs_location *a, const struct pgofs_locati
 }
 
 /* Within one mapping equal addresses are equal relative addresses, so `same` needs no look at the mapping. */
-static bool same(const void *table, uint32_t number, const void *key)
+static inline __attribute__((always_inline)) bool same(const void *table, uint32_t number, const void *key)
 {
 	const struct pgofs_location *a = &((const struct pgofs_locations *)table)->v[number], *b = key;
 	return a->address == b->address && a->mapping == b->mapping && a->n_lines == b->n_lines &&
 	       a->folded == b->folded && same_lines(a, b);
 }
 
-uint32_t pgofs_locations_hash(const struct pgofs_tables *t, const struct pgofs_location *l)
+static inline __attribute__((always_inline)) uint32_t hash(const struct pgofs_tables *t,
+							       const struct pgofs_location *l)
 {
 	const struct pgofs_line *line = pgofs_location_lines(l);
 	uint64_t h = pgofs_hash_mix(t->seed, relative_address(t, l), (uint64_t)l->mapping << 1 | l->folded);
@@ -39,16 +40,12 @@ uint32_t pgofs_locations_hash(const struct pgofs_tables *t, const struct pgofs_l
 	return pgofs_hash_short(h);
 }
 
-uint32_t pgofs_locations_find(const struct pgofs_tables *t, const struct pgofs_location *l)
+void pgofs_locations_find(const struct pgofs_tables *t, const struct pgofs_location *l, size_t n, uint32_t *ret)
 {
-	return pgofs_slots_find(&t->locations.slots, l->hash, same, &t->locations, l);
-}
-
-void pgofs_locations_prefetch(const struct pgofs_tables *t, uint32_t hash)
-{
-	uint32_t likely = pgofs_slots_first(&t->locations.slots, hash);
-	if (likely != PGOFS_NONE)
-		__builtin_prefetch(&t->locations.v[likely]);
+	uint32_t h[PGOFS_AT_ONCE];
+	for (size_t i = 0; i < n; i++)
+		h[i] = hash(t, &l[i]);
+	pgofs_slots_find_all(&t->locations.slots, h, n, same, &t->locations, t->locations.v, sizeof *l, l, sizeof *l, ret);
 }
 
 static int insert(struct pgofs_tables *t, const struct pgofs_location *l, uint32_t *ret)
@@ -78,7 +75,7 @@ static int insert(struct pgofs_tables *t, const struct pgofs_location *l, uint32
 int pgofs_locations_add(struct pgofs_tables *t, const struct pgofs_location *l, uint32_t *ret)
 {
 	struct pgofs_location key = *l;
-	key.hash = pgofs_locations_hash(t, l);
-	*ret = pgofs_locations_find(t, &key);
+	key.hash = hash(t, l);
+	*ret = pgofs_slots_find(&t->locations.slots, key.hash, same, &t->locations, &key);
 	return *ret == PGOFS_NONE ? insert(t, &key, ret) : 0;
 }

@@ -4,33 +4,31 @@
 
 #include <string.h>
 
-struct wanted {
-	const uint8_t *data;
-	size_t len;
-};
-
 static bool same(const void *table, uint32_t number, const void *key)
 {
 	const struct pgofs_string *s = &((const struct pgofs_strings *)table)->v[number];
-	const struct wanted *w = key;
+	const struct pgofs_wanted *w = key;
 	return s->len == w->len && memcmp(s->data, w->data, w->len) == 0;
 }
 
-static uint32_t hash(const struct pgofs_tables *t, const struct wanted *w)
+static uint32_t hash(const struct pgofs_tables *t, const struct pgofs_wanted *w)
 {
 	return pgofs_hash_short(pgofs_hash_bytes(t->seed, w->data, w->len));
 }
 
-uint32_t pgofs_string_find(const struct pgofs_tables *t, const uint8_t *data, size_t len)
+void pgofs_strings_find(const struct pgofs_tables *t, const struct pgofs_wanted *wanted, size_t n, uint32_t *ret)
 {
-	struct wanted w = { data, len };
-	return pgofs_slots_find(&t->strings.slots, hash(t, &w), same, &t->strings, &w);
+	uint32_t h[PGOFS_AT_ONCE];
+	for (size_t i = 0; i < n; i++)
+		h[i] = hash(t, &wanted[i]);
+	pgofs_slots_find_all(&t->strings.slots, h, n, same, &t->strings, t->strings.v, sizeof *t->strings.v, wanted,
+			     sizeof *wanted, ret);
 }
 
 int pgofs_string_add(struct pgofs_tables *t, const uint8_t *data, size_t len, uint32_t *ret)
 {
 	struct pgofs_strings *strings = &t->strings;
-	struct wanted w = { data, len };
+	struct pgofs_wanted w = { data, len };
 	uint32_t h = hash(t, &w);
 	uint32_t number = pgofs_slots_find(&strings->slots, h, same, strings, &w);
 	if (number != PGOFS_NONE) {

@@ -150,24 +150,28 @@ struct pgofs_tables_mark pgofs_tables_mark(const struct pgofs_tables *t);
 void pgofs_tables_undo(struct pgofs_tables *t, struct pgofs_tables_mark mark);
 size_t pgofs_tables_memory_bytes(const struct pgofs_tables *t);
 
-/* Each table: `find` gives the number or PGOFS_NONE; `add` finds or inserts, and returns 0 with the number, -ENOMEM or
+/* How many may be looked up at once. */
+#define PGOFS_AT_ONCE 64
+
+/* Each table: `find` looks n up, ret[i] is the number or PGOFS_NONE; `add` finds or inserts one, and returns 0 with the number, -ENOMEM or
  * -EFBIG with everything as it was. */
-uint32_t pgofs_string_find(const struct pgofs_tables *t, const uint8_t *data, size_t len);
+struct pgofs_wanted {
+	const uint8_t *data;
+	size_t len;
+};
+void pgofs_strings_find(const struct pgofs_tables *t, const struct pgofs_wanted *wanted, size_t n, uint32_t *ret);
 int pgofs_string_add(struct pgofs_tables *t, const uint8_t *data, size_t len, uint32_t *ret);
 bool pgofs_string_is(const struct pgofs_tables *t, uint32_t number, const char *text);
 
-uint32_t pgofs_functions_find(const struct pgofs_tables *t, const struct pgofs_function *f);
+void pgofs_functions_find(const struct pgofs_tables *t, const struct pgofs_function *f, size_t n, uint32_t *ret);
 int pgofs_functions_add(struct pgofs_tables *t, const struct pgofs_function *f, uint32_t *ret);
 
+/* Of mappings there are few: one, whose number it returns. */
 uint32_t pgofs_mappings_find(const struct pgofs_tables *t, const struct pgofs_mapping *m);
 int pgofs_mappings_add(struct pgofs_tables *t, const struct pgofs_mapping *m, uint32_t *ret);
 
-/* `l->many` is borrowed for the call. To find, l->hash must be set. */
-uint32_t pgofs_locations_hash(const struct pgofs_tables *t, const struct pgofs_location *l);
-uint32_t pgofs_locations_find(const struct pgofs_tables *t, const struct pgofs_location *l);
-
-/* Asks for the entry that a location with this hash most likely is. */
-void pgofs_locations_prefetch(const struct pgofs_tables *t, uint32_t hash);
+/* `l->many` is borrowed for the call. */
+void pgofs_locations_find(const struct pgofs_tables *t, const struct pgofs_location *l, size_t n, uint32_t *ret);
 int pgofs_locations_add(struct pgofs_tables *t, const struct pgofs_location *l, uint32_t *ret);
 
 /* Sorts `label` in place; borrowed for the call. */
