@@ -19,7 +19,7 @@ packages_to() {
     echo python3 procps curl openssl tar busybox rsync mandoc shellcheck git
     echo clang && clang_runtime
     ;;
-  bench) echo valgrind ;;
+  bench) echo valgrind rclone s3fs ;;
   esac
 }
 
