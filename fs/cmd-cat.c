@@ -38,7 +38,6 @@ static int cat(const struct options *o, int n, char **words)
 	_cleanup_(pgofs_tree_freep) struct pgofs_tree *t = NULL;
 	struct pgofs_tree_config config = PGOFS_TREE_CONFIG_DEFAULTS;
 	struct pgofs_error err = { "" };
-	config.read_only = true;
 	config.progress = pgofs_progress_step;
 	config.progress_context = &progress;
 	int code = pgofs_command_open("cat", words[0], &o->storage, &config, &t);

@@ -8,10 +8,13 @@
 #include "parts.h"
 
 struct pgofs_merging_parts {
-	const struct pgofs_merging *merging; /* of the same inputs, by the numbers they have in the selection */
-	const struct pgofs_parts *parts;
+	const struct pgofs_merging *merging; /* of the selection's inputs, by their numbers */
+	const struct pgofs_selection *selection;
+	const struct pgofs_parts *parts; /* of the same */
 	struct pgofs_parts_kept *kept;
-	size_t n_used, n_made; /* parts that were had, and made: filled in */
+	struct pgofs_rollups *rollups; /* nullable: none are used, none are made */
+	int64_t now_ns;                /* since 1970: what is over by then may be stored */
+	size_t n_used, n_made;         /* parts that were had, and made: filled in */
 };
 
 /* As pgofs_merging_run; and -EDOM where these inputs have no parts (pgofs_merge_encode_part): merge them at once. */

@@ -50,6 +50,8 @@ const struct pgofs_option pgofs_mount_option_table[] = {
 	  "for files being written (default: as memory, at least 64MiB)" },
 	{ "threads", 0, PGOFS_OPTION_COUNT, AT(n_threads), "16", "N", "requests answered at the same time" },
 	{ "fetch", 0, PGOFS_OPTION_COUNT, AT(n_fetch), "16", "N", "profiles fetched at the same time, for a merge" },
+	{ "no-rollups", 0, PGOFS_OPTION_FLAG, AT(no_rollups), NULL, NULL,
+	  "neither use nor store merges of hours and days that are over" },
 	{ "idle-timeout", 0, PGOFS_OPTION_DURATION, AT(idle_timeout_ns), NULL, "TIME",
 	  "unmount when unused for this time" },
 	{ "stats", 0, PGOFS_OPTION_FLAG, AT(stats), NULL, NULL,

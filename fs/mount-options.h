@@ -17,7 +17,7 @@ struct pgofs_mount_options {
 
 	/* Rows of the table, as written; then the same, understood. */
 	struct pgofs_strings words;
-	bool help, foreground, read_only, allow_other, allow_root, auto_unmount, stats, verbose, debug;
+	bool help, foreground, read_only, no_rollups, allow_other, allow_root, auto_unmount, stats, verbose, debug;
 	char *uid_word, *gid_word, *umask_word, *file_mode_word, *dir_mode_word, *fsname, *log_word;
 	int64_t refresh_ns, idle_timeout_ns, ready_timeout_ns;
 	uint64_t max_profile_bytes, max_inflated_bytes, memory_bytes, spool_bytes;

@@ -13,6 +13,7 @@ struct kept {
 	struct kept *newer, *older; /* by use */
 	uint8_t fingerprint[PGOFS_FINGERPRINT_SIZE];
 	struct pgofs_bytes *bytes; /* NULL: there is no such part */
+	bool is_stored;
 };
 
 struct pgofs_parts_kept {
@@ -108,6 +109,21 @@ void pgofs_parts_kept_keep(struct pgofs_parts_kept *k, const uint8_t *fingerprin
 	k->bytes += bytes_of(one);
 	while (k->oldest && k->bytes > k->max_bytes)
 		drop(k, k->oldest);
+}
+
+void pgofs_parts_kept_set_stored(struct pgofs_parts_kept *k, const uint8_t *fingerprint)
+{
+	PGOFS_LOCKED(&k->mutex);
+	struct kept *one = *place_of(k, fingerprint);
+	if (one)
+		one->is_stored = true;
+}
+
+bool pgofs_parts_kept_is_stored(struct pgofs_parts_kept *k, const uint8_t *fingerprint)
+{
+	PGOFS_LOCKED(&k->mutex);
+	const struct kept *one = *place_of(k, fingerprint);
+	return one && one->is_stored;
 }
 
 uint64_t pgofs_parts_kept_bytes(struct pgofs_parts_kept *k)

@@ -1,9 +1,9 @@
 /* Where to cut.
  *
- * Between two neighbouring inputs there is a cut of some level, or none: another month or app, another day (directory), another quarter of the
- * day, another hour; within an hour that has many inputs another ten minutes, another minute; within that, by a hash of the path of
- * the input behind the cut, one of eight, of 64, and so on. A part of a level is a run of inputs with no cut of that level or above within; one that
- * would have a single child is that child. So what a cut depends on is next to it, and an input that comes or goes
+ * Between two neighbouring inputs there is a cut of some level, or none: another month or app, another day (directory), another quarter of
+ * the day, another hour; within an hour that has many inputs another ten minutes, another minute; within that, by a hash of the path of
+ * the input behind the cut, one of eight, of 64, and so on. A part of a level is a run of inputs with no cut of that level or above
+ * within; one that would have a single child is that child. So what a cut depends on is next to it, and an input that comes or goes
  * changes one part of each level and no other, whatever the day looks like: sparse, full, or all of it in the same minute.
  *
  * An input without a stamp in its name stands in its day where its name does, and counts where its mtime is. So the inputs of a
@@ -16,9 +16,6 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* An hour with as many is cut by minutes too: they are what a window that begins within it is made of. */
-#define MANY_IN_HOUR 128
 
 enum level {
 	UNCUT,
@@ -39,8 +36,6 @@ struct cutting {
 	struct pgofs_parts *p;
 	uint64_t *place; /* by input: number of its directory, hour of the day, and minute where it counts */
 	size_t n;
-	const void *salt;
-	size_t salt_len;
 	EVP_MD_CTX *digest;
 	uint32_t begin[N_LEVELS]; /* input */
 	uint32_t n_children[N_LEVELS];
@@ -73,7 +68,7 @@ static void place_dir(struct cutting *c, uint64_t dir, size_t first, size_t end)
 		in_hour[c->place[i] / 60 % 24]++;
 	}
 	for (size_t i = first; i < end; i++) {
-		if (in_hour[c->place[i] / 60 % 24] < MANY_IN_HOUR)
+		if (in_hour[c->place[i] / 60 % 24] < PGOFS_PARTS_MINUTES_MIN)
 			c->place[i] -= c->place[i] % 60;
 	}
 }
@@ -142,7 +137,7 @@ static enum level cut_before(const struct cutting *c, size_t at)
 
 static int begin_digest(struct cutting *c)
 {
-	return EVP_DigestInit_ex(c->digest, EVP_sha256(), NULL) && EVP_DigestUpdate(c->digest, c->salt, c->salt_len)
+	return EVP_DigestInit_ex(c->digest, EVP_sha256(), NULL) && EVP_DigestUpdate(c->digest, c->p->salt, c->p->salt_len)
 		       ? 0
 		       : -ENOMEM;
 }
@@ -243,7 +238,7 @@ int pgofs_parts_new(const struct pgofs_input *inputs, size_t n, const void *salt
 		    struct pgofs_parts **ret, struct pgofs_error *err)
 {
 	_cleanup_(pgofs_parts_freep) struct pgofs_parts *p = calloc(1, sizeof *p);
-	struct cutting c = { .p = p, .n = n, .salt = salt, .salt_len = salt_len };
+	struct cutting c = { .p = p, .n = n };
 	if (n >= PGOFS_PART_NONE)
 		return pgofs_error_errno(err, -EFBIG, "merge of %zu profiles", n);
 	int r = -ENOMEM;
@@ -251,6 +246,8 @@ int pgofs_parts_new(const struct pgofs_input *inputs, size_t n, const void *salt
 	c.digest = EVP_MD_CTX_new();
 	if (p && (p->order = calloc(n, sizeof *p->order)) && c.place && c.digest) {
 		p->inputs = inputs;
+		p->salt = salt;
+		p->salt_len = salt_len;
 		put_in_order(&c);
 		r = cut(&c);
 	}

@@ -7,6 +7,9 @@
 
 #define PGOFS_PART_NONE UINT32_MAX
 
+/* An hour with as many inputs is cut by minutes too: they are what a window that begins within it is made of. */
+#define PGOFS_PARTS_MINUTES_MIN 64
+
 struct pgofs_part {
 	uint8_t fingerprint[PGOFS_FINGERPRINT_SIZE]; /* of exactly its inputs: path, version, size; and of the salt */
 	uint32_t first, n;                           /* its inputs: order[first] … */
@@ -17,6 +20,8 @@ struct pgofs_part {
 
 struct pgofs_parts {
 	const struct pgofs_input *inputs; /* borrowed */
+	const void *salt;                 /* borrowed */
+	size_t salt_len;
 	uint32_t *order;                  /* inputs, by number, as the parts have them */
 	struct pgofs_part *v;             /* children before their parent, in the order of their inputs; the last is all */
 	size_t n, cap;

@@ -4,8 +4,8 @@
  * empty. A long one is walked from the top (years, months, days), so that `last-9999w` costs what is stored and not what the
  * calendar has. Either way the directories of one level are asked for side by side.
  *
- * A window that nothing has changed in is looked up again and again, and a fleet's day is 100,000 inputs to choose and to hash. So selections made
- * lately are kept, with the listings they came from; while a catalog gives the same listings, they hold.
+ * A window that nothing has changed in is looked up again and again, and a fleet's day is 100,000 inputs to choose and to hash. So
+ * selections made lately are kept, with the listings they came from; while a catalog gives the same listings, they hold.
  *
  * The order is that of the inputs' paths as `LC_ALL=C ls` and a shell's glob have it, over all apps too: days are sorted
  * by "PATH/", because '-' and '.' sort before '/', so "a-b/2026" comes before "a/2026". */
@@ -356,6 +356,25 @@ int pgofs_selection_new(struct pgofs_catalog *c, const char *app, const struct p
 	struct pgofs_days *days;
 	int r = list_days(c, app, window, n_parallel, &days, err);
 	return r < 0 ? r : select_of(days, window, ret, err);
+}
+
+int pgofs_selection_hour(const struct pgofs_selection *s, const char *dir, int64_t hour_ns, struct pgofs_input **ret,
+			 size_t *ret_n)
+{
+	const struct listings *l = &s->days->listings;
+	const struct pgofs_window hour = { hour_ns, hour_ns + PGOFS_NS_PER_HOUR };
+	struct pgofs_selection all = { .before_ns = 0 };
+	for (size_t i = 0; i < l->n && !all.inputs; i++) {
+		if (s->days->dirs.paths[i] != dir)
+			continue;
+		all.inputs = calloc(l->items[i]->n + 1, sizeof *all.inputs);
+		if (!all.inputs)
+			return -ENOMEM;
+		select_from(&all, dir, l->items[i], &hour);
+	}
+	*ret = all.inputs;
+	*ret_n = all.n;
+	return 0;
 }
 
 /* ---- made lately ---- */

@@ -47,11 +47,16 @@ struct pgofs_selections *pgofs_selections_new(uint64_t max_bytes);
 void pgofs_selections_free(struct pgofs_selections *m);
 PGOFS_DEFINE_FREEP(struct pgofs_selections, pgofs_selections_free)
 
-/* As pgofs_selection_new; but where the listings are the very ones that an earlier selection was made of, and the window has the same inputs, it
- * is that selection again, and what this costs does not depend on their number. */
+/* As pgofs_selection_new; but where the listings are the very ones that an earlier selection was made of, and the window has the same
+ * inputs, it is that selection again, and what this costs does not depend on their number. */
 int pgofs_selections_get(struct pgofs_selections *m, struct pgofs_catalog *c, const char *app,
 			 const struct pgofs_window *window, unsigned n_parallel, struct pgofs_selection **ret,
 			 struct pgofs_error *err);
+
+/* All that the listings of these days have in an hour of the directory `dir`, one of the inputs'; also what is outside the window. In byte
+ * order; *ret is for the caller to free. -ENOMEM. */
+int pgofs_selection_hour(const struct pgofs_selection *s, const char *dir, int64_t hour_ns, struct pgofs_input **ret,
+			 size_t *ret_n);
 
 /* The input's path. */
 char *pgofs_input_path(char buf[static PGOFS_PATH_SIZE], const struct pgofs_input *input);

@@ -20,6 +20,8 @@ const struct pgofs_option pgofs_tree_option_rows[] = {
 	  "refuse, and skip in merges, a stored profile larger than this" },
 	{ "max-inflated", 0, PGOFS_OPTION_SIZE, ROW(raw_max_bytes), "1GiB", "SIZE",
 	  "the same for what it inflates to; also the bound of a merge" },
+	{ "no-rollups", 0, PGOFS_OPTION_FLAG, ROW(no_rollups), NULL, NULL,
+	  "neither use nor store merges of hours and days that are over" },
 	{ NULL },
 };
 
@@ -84,6 +86,7 @@ int pgofs_source_open(const char *source, const struct pgofs_strings *options, c
 	c.n_fetch = (unsigned)own.n_fetch;
 	c.stored_max_bytes = own.stored_max_bytes;
 	c.raw_max_bytes = own.raw_max_bytes;
+	c.no_rollups = own.no_rollups;
 	return pgofs_tree_new(backend, &c, ret, err);
 }
 

@@ -7,6 +7,7 @@
 
 #include <pgofs/options.h>
 
+#include <stdbool.h>
 #include <stdio.h>
 
 /* The tree's own options, beside those of its storage; into a struct pgofs_tree_options. Ends with name NULL. */
@@ -18,6 +19,7 @@ struct pgofs_tree_options {
 	int64_t n_fetch;
 	uint64_t stored_max_bytes;
 	uint64_t raw_max_bytes;
+	bool no_rollups;
 };
 
 /* Opens SOURCE and the tree over it. Each of `options` is "name=value" or several with commas between; what is no row of the tree's is the

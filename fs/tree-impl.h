@@ -4,6 +4,7 @@
 #include "catalog.h"
 #include "made.h"
 #include "path.h"
+#include "rollup.h"
 #include "selection.h"
 #include "tree.h"
 #include "view.h"
@@ -13,6 +14,7 @@ struct pgofs_tree {
 	struct pgofs_backend *backend;
 	struct pgofs_catalog *catalog;
 	struct pgofs_selections *selections;
+	struct pgofs_rollups *rollups; /* NULL: none are used */
 	struct pgofs_views *views;
 	struct pgofs_made *made;
 	atomic_uint_fast64_t n_stored, n_refused, n_removed;

@@ -65,6 +65,14 @@ static int add_key(struct removing *r, const char *dir, const struct pgofs_item 
 	return r->n == BATCH_MAX ? remove_batch(r) : 0;
 }
 
+/* When nothing is left of the day. */
+static void forget_rollups(const struct removing *r, const char *dir)
+{
+	_cleanup_(pgofs_listing_unrefp) struct pgofs_listing *left = pgofs_catalog_peek(r->t->catalog, dir);
+	if (!r->dry_run && left && !left->n)
+		pgofs_rollups_forget(r->t->rollups, dir);
+}
+
 static int remove_from_day(struct removing *r, const char *dir, const struct pgofs_window *w)
 {
 	_cleanup_(pgofs_listing_unrefp) struct pgofs_listing *l = NULL;
@@ -78,6 +86,7 @@ static int remove_from_day(struct removing *r, const char *dir, const struct pgo
 			result = add_key(r, dir, &l->items[i]);
 	}
 	int last = remove_batch(r);
+	forget_rollups(r, dir);
 	return result < 0 ? result : last;
 }
 

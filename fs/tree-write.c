@@ -176,6 +176,8 @@ int pgofs_tree_rmdir(struct pgofs_tree *t, const char *path, struct pgofs_error 
 	}
 	pgofs_made_remove(t->made, path);
 	pgofs_catalog_note_rmdir(t->catalog, path);
+	if (p.place == PGOFS_PLACE_DAY)
+		pgofs_rollups_forget(t->rollups, path);
 	if (!pgofs_made_has_under(t->made, above))
 		stay_if_empty(t, above);
 	return 0;

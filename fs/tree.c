@@ -24,8 +24,18 @@ static int make_parts(struct pgofs_tree *t, struct pgofs_error *err)
 		.memory_bytes = c->memory_bytes / 4,
 		.now_ns = c->now_ns ? c->now_ns : pgofs_monotonic_ns,
 	};
+	const struct pgofs_rollups_config rollups = {
+		.backend = t->backend,
+		.writable = !c->read_only,
+		.n_parallel = c->n_fetch,
+		.raw_max_bytes = c->raw_max_bytes,
+	};
+	if (!c->no_rollups && !(t->rollups = pgofs_rollups_new(&rollups)))
+		return pgofs_error_errno(err, -ENOMEM, "tree");
 	const struct pgofs_views_config views = {
 		.backend = t->backend,
+		.rollups = t->rollups,
+		.now_ns = c->now_ns ? c->now_ns : pgofs_now_ns,
 		.stored_max_bytes = c->stored_max_bytes,
 		.raw_max_bytes = c->raw_max_bytes,
 		.memory_bytes = c->memory_bytes / 4,
@@ -64,6 +74,7 @@ void pgofs_tree_free(struct pgofs_tree *t)
 	if (!t)
 		return;
 	pgofs_views_free(t->views);
+	pgofs_rollups_free(t->rollups);
 	pgofs_selections_free(t->selections);
 	pgofs_catalog_free(t->catalog);
 	pgofs_made_free(t->made);
@@ -443,8 +454,11 @@ int pgofs_tree_stats(struct pgofs_tree *t, struct pgofs_buf *append_to)
 {
 	struct pgofs_catalog_stats c;
 	struct pgofs_views_stats v;
+	struct pgofs_rollups_stats rollups = { 0 };
 	pgofs_catalog_stats(t->catalog, &c);
 	pgofs_views_stats(t->views, &v);
+	if (t->rollups)
+		pgofs_rollups_stats(t->rollups, &rollups);
 	const struct pgofs_stat rows[] = {
 		{ "profiles_stored_total", t->n_stored },
 		{ "profiles_refused_total", t->n_refused },
@@ -471,6 +485,9 @@ int pgofs_tree_stats(struct pgofs_tree *t, struct pgofs_buf *append_to)
 		{ "parts_made_total", v.n_parts_made },
 		{ "parts_used_total", v.n_parts_used },
 		{ "parts_kept_bytes", v.parts_bytes },
+		{ "rollups_used_total", rollups.n_used },
+		{ "rollups_absent_total", rollups.n_absent },
+		{ "rollups_stored_total", rollups.n_stored },
 	};
 	int r = pgofs_stats_print(rows, sizeof rows / sizeof rows[0], append_to);
 	return r < 0 ? r : pgofs_backend_stats(t->backend, append_to);

@@ -240,7 +240,12 @@ static int merge_in_parts(struct making *m, const struct pgofs_merging *merging,
 	int r = pgofs_parts_new(m->s->inputs, m->s->n, salt, (size_t)len + 1, &parts, err);
 	if (r < 0)
 		return r;
-	struct pgofs_merging_parts x = { .merging = merging, .parts = parts, .kept = m->v->parts };
+	struct pgofs_merging_parts x = { .merging = merging,
+					 .selection = m->s,
+					 .parts = parts,
+					 .kept = m->v->parts,
+					 .rollups = c->rollups,
+					 .now_ns = c->now_ns() };
 	r = pgofs_merging_parts_run(&x, ret, err);
 	m->n_parts_made = x.n_made;
 	m->n_parts_used = x.n_used;

@@ -14,6 +14,8 @@ struct pgofs_views;
 
 struct pgofs_views_config {
 	struct pgofs_backend *backend; /* borrowed */
+	struct pgofs_rollups *rollups; /* borrowed; NULL: none */
+	int64_t (*now_ns)(void);       /* since 1970 */
 	size_t stored_max_bytes, raw_max_bytes;
 	uint64_t memory_bytes; /* snapshots kept; least recently used go first */
 	uint64_t parts_bytes;  /* parts kept, of which snapshots are made when little has changed: parts.h */

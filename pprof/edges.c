@@ -1,13 +1,13 @@
 /* From samples to call edges.
  *
  * Go's compiler looks at the two locations nearest the leaf, and at the lines inlined in them. Samples are first summed by that pair of
- * locations, so the work by name is done once for each pair and not for each sample. A pair is then walked as NewGraph walks a sample: from the
- * caller's outermost line to the leaf's innermost, an edge wherever one node follows another, each edge once, and none from a node to
- * itself. Nodes are the same when name, address, start line and line are: that is why a function that calls itself on one line keeps
- * its edge (two addresses), and why names alone would not do.
+ * locations, so the work by name is done once for each pair and not for each sample. A pair is then walked as NewGraph walks a sample:
+ * from the caller's outermost line to the leaf's innermost, an edge wherever one node follows another, each edge once, and none from a
+ * node to itself. Nodes are the same when name, address, start line and line are: that is why a function that calls itself on one line
+ * keeps its edge (two addresses), and why names alone would not do.
  *
- * What must stay true: weights are sums over samples, so that edges of merges add up; and work is bounded even where a profile pairs a location of a
- * million lines with a million others. */
+ * What must stay true: weights are sums over samples, so that edges of merges add up; and work is bounded even where a profile pairs a
+ * location of a million lines with a million others. */
 #include "edges.h"
 
 #include "array.h"

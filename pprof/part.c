@@ -8,8 +8,8 @@
  *	n_names, name …                           bytes
  *	n_edges, (caller, callee, offset, weight) …
  *
- * Numbers are varints, those with a sign in zigzag; bytes have their length before them. It may come back from a storage, so reading it trusts
- * nothing; it is written and read by one program, so another version is simply no part. */
+ * Numbers are varints, those with a sign in zigzag; bytes have their length before them. It may come back from a storage, so reading it
+ * trusts nothing; it is written and read by one program, so another version is simply no part. */
 #include "part.h"
 
 #include "array.h"

@@ -87,13 +87,13 @@ size_t pgofs_merge_memory_bytes(const struct pgofs_merge *m);
  * -ENODATA when nothing was added; but a report is also made of inputs that were all left out. */
 int pgofs_merge_encode(struct pgofs_merge *m, struct pgofs_buf *out, struct pgofs_error *err);
 
-/* Parts: a PGO merge of some of the inputs, as bytes, to be added to others later. Whatever the parts, their merge is byte for byte the merge
- * of all their inputs, in any order; a part of no input is one too. Parts are for this program alone: another version's are refused.
+/* Parts: a PGO merge of some of the inputs, as bytes, to be added to others later. Whatever the parts, their merge is byte for byte the
+ * merge of all their inputs, in any order; a part of no input is one too. Parts are for this program alone: another version's are refused.
  *
  * _encode_part appends to `out`; -EDOM where there is no such part, because what an input adds depends on what it is merged with (profiles
  * of several kinds, pprof/part.h): then all inputs must be merged at once.
  *
- * _add_part adds one to a merge that has nothing but parts in it. -EDOM it does not go with the others, for that same reason; -EINVAL it is no
- * part. After any failure the merge is good for nothing but to be freed. */
+ * _add_part adds one to a merge that has nothing but parts in it. -EDOM it does not go with the others, for that same reason; -EINVAL it
+ * is no part. After any failure the merge is good for nothing but to be freed. */
 int pgofs_merge_encode_part(const struct pgofs_merge *m, struct pgofs_buf *out, struct pgofs_error *err);
 int pgofs_merge_add_part(struct pgofs_merge *m, const void *part, size_t len, struct pgofs_error *err);
