@@ -229,7 +229,8 @@ static int skipped(void *context, size_t i, const char *why, struct pgofs_error 
 	return 0;
 }
 
-/* What is the same for all parts of this process goes into their fingerprints: the limits decide which inputs are left out. */
+/* What is the same for all parts of this process goes into their fingerprints: the limits decide which inputs are left out. The number
+ * is to be raised when the same inputs make another part: stored ones outlive the program. */
 static int merge_in_parts(struct making *m, const struct pgofs_merging *merging, struct pgofs_bytes **ret,
 			  struct pgofs_error *err)
 {
