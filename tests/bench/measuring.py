@@ -94,6 +94,12 @@ def table(head, rows):
     sys.stdout.flush()
 
 
+def verdicts(rows):
+    """Targets held against what was measured: (what, measured, at most)."""
+    table(["target", "at most", "measured", ""],
+          [[what, "%.3g" % most, "%.3g" % is_, "met" if is_ <= most else "**missed**"] for what, is_, most in rows])
+
+
 @contextlib.contextmanager
 def scratch(name):
     with tempfile.TemporaryDirectory(prefix="bench-%s-" % name, dir=os.environ.get("TMPDIR")) as folder:
