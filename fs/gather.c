@@ -93,20 +93,37 @@ static bool may_inflate(struct ring *r, struct slot *s, size_t bytes)
 	return true;
 }
 
-static void end_inflating(struct ring *r)
+static void end_inflating(struct ring *r, struct slot *s, size_t more_bytes)
 {
 	PGOFS_LOCKED(&r->mutex);
+	r->held_bytes += more_bytes;
+	s->held_bytes += more_bytes;
 	r->n_inflating--;
 	pthread_cond_broadcast(&r->room);
 }
 
-static void inflate_ahead(struct ring *r, struct slot *s, struct pgofs_bytes *stored)
+/* Many may have waited to inflate since there was memory for it. */
+static size_t prepare(struct ring *r, size_t i, const struct slot *s)
 {
-	size_t bytes = announced_bytes(stored) + SLACK_BYTES;
+	const struct pgofs_gather *g = r->g;
+	bool room;
+	{
+		PGOFS_LOCKED(&r->mutex);
+		room = r->held_bytes < g->memory_bytes;
+	}
+	return room && g->prepare ? g->prepare(g->context, i, s->raw.data, s->raw.len) : 0;
+}
+
+static void inflate_ahead(struct ring *r, size_t i, struct slot *s, struct pgofs_bytes *stored)
+{
+	const struct pgofs_gather *g = r->g;
+	size_t bytes = announced_bytes(stored) + SLACK_BYTES, prepared_bytes = 0;
 	int result = -EFBIG;
-	if (bytes <= r->g->raw_max_bytes && may_inflate(r, s, bytes)) {
-		result = inflate_into(r->g, s, stored, bytes);
-		end_inflating(r);
+	if (bytes <= g->raw_max_bytes && may_inflate(r, s, bytes)) {
+		result = inflate_into(g, s, stored, bytes);
+		if (result == 0)
+			prepared_bytes = prepare(r, i, s);
+		end_inflating(r, s, prepared_bytes);
 	}
 	if (result == -EFBIG)
 		s->stored = stored;
@@ -123,7 +140,7 @@ static void work_on(struct ring *r, size_t i, struct slot *s)
 	s->result = r->g->fetch(r->g->context, i, &stored, &s->err);
 	s->fatal = s->result < 0 && s->result != -EFBIG && s->result != -ENODATA;
 	if (s->result == 0)
-		inflate_ahead(r, s, stored);
+		inflate_ahead(r, i, s, stored);
 }
 
 /* ---- the ring; the mutex is held ---- */
@@ -233,16 +250,26 @@ static void done(struct ring *r)
 	free(r->slots);
 }
 
+static size_t n_threads_of(const struct pgofs_gather *g)
+{
+	size_t n = g->n_fetch < g->n ? g->n_fetch : g->n;
+	return n < THREADS_MAX ? n : THREADS_MAX;
+}
+
+size_t pgofs_gather_n_ahead(const struct pgofs_gather *g)
+{
+	size_t n = n_threads_of(g);
+	return 2 * (n ? n : 1);
+}
+
 int pgofs_gather_run(const struct pgofs_gather *g, struct pgofs_error *err)
 {
 	struct ring r = { .g = g,
 			  .mutex = PTHREAD_MUTEX_INITIALIZER,
 			  .room = PTHREAD_COND_INITIALIZER,
 			  .ready = PTHREAD_COND_INITIALIZER };
-	size_t n_threads = g->n_fetch < g->n ? g->n_fetch : g->n;
-	if (n_threads > THREADS_MAX)
-		n_threads = THREADS_MAX;
-	r.n_slots = 2 * (n_threads ? n_threads : 1);
+	size_t n_threads = n_threads_of(g);
+	r.n_slots = pgofs_gather_n_ahead(g);
 	r.slots = calloc(r.n_slots, sizeof *r.slots);
 	if (!r.slots)
 		return pgofs_error_errno(err, -ENOMEM, "fetch profiles");

@@ -1,7 +1,7 @@
 /* Many profiles, fetched and inflated side by side, handed over one by one in order.
  *
- * Threads: starts its own and has ended them on return. `fetch` is called from any of them and from the caller's; `each` from the
- * caller's thread alone. */
+ * Threads: starts its own and has ended them on return. `fetch` and `prepare` are called from any of them and from the caller's; `each`
+ * from the caller's thread alone. */
 #pragma once
 
 #include <pgofs/buf.h>
@@ -23,6 +23,10 @@ struct pgofs_gather {
 	/* About how many stored bytes `i` has, for the memory bound. */
 	uint64_t (*size_of)(void *context, size_t i);
 
+	/* Nullable. Input `i` in raw form, ahead of its turn; not of each input. Returns how many bytes it made of it and holds until `each` has
+	 * had it, for the memory bound. The raw form is the same that `each` will get. */
+	size_t (*prepare)(void *context, size_t i, const void *raw, size_t len);
+
 	/* Input `i` in raw form, for the call; or in `why`, else NULL, what is wrong with it. Below 0 ends the gathering and is
 	 * returned by it. */
 	int (*each)(void *context, size_t i, const void *raw, size_t len, const char *why, struct pgofs_error *err);
@@ -33,5 +37,8 @@ struct pgofs_gather {
 	size_t memory_bytes;  /* held ahead of `each`, about; one input more where it alone is larger */
 	struct pgofs_stages *stages; /* nullable; of it, inflating is counted here */
 };
+
+/* Inputs under way at one time are i .. i+n-1 for some i and at most this n. */
+size_t pgofs_gather_n_ahead(const struct pgofs_gather *g);
 
 int pgofs_gather_run(const struct pgofs_gather *g, struct pgofs_error *err);

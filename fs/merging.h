@@ -1,7 +1,7 @@
 /* From inputs, wherever they come from, to the bytes of a merged file. The one way to do it: what a mount shows and what `pgofs merge`
  * writes are the same bytes for the same inputs.
  *
- * Threads: as gather.h; `fetch` alone is called from other threads. */
+ * Threads: as gather.h; of the functions here `fetch` alone is called from other threads. */
 #pragma once
 
 #include <pgofs/buf.h>
@@ -47,6 +47,7 @@ struct pgofs_gathered {
 	const void *raw;
 	size_t len;
 	const char *why;
+	struct pgofs_decoded *decoded; /* nullable: the same, already decoded */
 };
 
 /* m->fetch, counted. From any thread. */

@@ -8,6 +8,7 @@
 #include "merge.h"
 
 #include "array.h"
+#include "decoded.h"
 #include "encode.h"
 
 #include <string.h>
@@ -281,13 +282,10 @@ static int add_to_view(struct pgofs_merge *m, const struct pgofs_header *h, cons
 	return -EINVAL;
 }
 
-int pgofs_merge_add(struct pgofs_merge *m, const void *raw, size_t len, const struct pgofs_merge_input *input,
-		    struct pgofs_error *err)
+/* Adds what was decoded. */
+static int add(struct pgofs_merge *m, const struct pgofs_merge_input *input, struct pgofs_error *err)
 {
-	int r = pgofs_profile_decode(&m->input, raw, len, err);
-	if (r < 0)
-		return r;
-
+	int r = 0;
 	struct pgofs_tables_mark mark = pgofs_tables_mark(&m->names);
 	struct pgofs_header header = m->header;
 	struct pgofs_plan plan;
@@ -310,6 +308,34 @@ int pgofs_merge_add(struct pgofs_merge *m, const void *raw, size_t len, const st
 	commit_comments(m, n_comments);
 	pgofs_kind_added(&m->kind);
 	return 0;
+}
+
+int pgofs_merge_add(struct pgofs_merge *m, const void *raw, size_t len, const struct pgofs_merge_input *input,
+		    struct pgofs_error *err)
+{
+	int r = pgofs_profile_decode(&m->input, raw, len, err);
+	return r < 0 ? r : add(m, input, err);
+}
+
+static void swap(struct pgofs_profile *a, struct pgofs_profile *b)
+{
+	struct pgofs_profile was = *a;
+	*a = *b;
+	*b = was;
+}
+
+int pgofs_merge_add_decoded(struct pgofs_merge *m, struct pgofs_decoded *d, const struct pgofs_merge_input *input,
+			    struct pgofs_error *err)
+{
+	if (d->result < 0) {
+		if (err)
+			*err = d->err;
+		return d->result;
+	}
+	swap(&m->input, &d->profile);
+	int r = add(m, input, err);
+	swap(&m->input, &d->profile);
+	return r;
 }
 
 /* A single input, as it is. */

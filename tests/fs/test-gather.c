@@ -21,6 +21,9 @@ struct world {
 	atomic_uint n_fetched;
 	unsigned n_refused;
 	bool slow, gzip;
+	size_t prepared_bytes; /* what preparing an input says it holds */
+	atomic_uint n_prepared, n_held, most_held;
+	atomic_bool prepared[128]; /* by input */
 };
 
 static struct world world_of(size_t n)
@@ -48,7 +51,7 @@ static int fetch(void *context, size_t i, struct pgofs_bytes **ret, struct pgofs
 	while (now > most && !atomic_compare_exchange_weak(&w->most_under_way, &most, now))
 		;
 	w->n_fetched++;
-	if (w->slow)
+	if (w->slow && !w->prepared_bytes)
 		usleep((unsigned)(i * 7919 % 5) * 1000);
 	w->n_under_way--;
 	if (i == w->failing)
@@ -72,9 +75,25 @@ static uint64_t size_of(void *context, size_t i)
 	return ((struct world *)context)->length;
 }
 
+static size_t prepare(void *context, size_t i, const void *raw, size_t len)
+{
+	struct world *w = context;
+	unsigned now = ++w->n_held, most = w->most_held;
+	while (now > most && !atomic_compare_exchange_weak(&w->most_held, &most, now))
+		;
+	cr_assert(len == w->length && *(const uint8_t *)raw == (i & 0x7f) && !w->prepared[i % 128]);
+	if (w->slow)
+		usleep(2000);
+	w->prepared[i % 128] = true;
+	w->n_prepared++;
+	return w->prepared_bytes;
+}
+
 static int each(void *context, size_t i, const void *raw, size_t len, const char *why, struct pgofs_error *err)
 {
 	struct world *w = context;
+	if (atomic_exchange(&w->prepared[i % 128], false))
+		w->n_held--;
 	cr_assert_eq(i, w->next, "in order");
 	w->next++;
 	if (i == w->stop_at)
@@ -97,6 +116,7 @@ static int gather(struct world *w, unsigned n_fetch, size_t memory_bytes, size_t
 					.context = w,
 					.fetch = fetch,
 					.size_of = size_of,
+					.prepare = w->prepared_bytes ? prepare : NULL,
 					.each = each,
 					.n_fetch = n_fetch,
 					.n_inflate = 2,
@@ -185,6 +205,28 @@ Test(gather, inflates_what_fits_the_maximum_and_no_more)
 	bomb.large = 0;
 	cr_assert_eq(gather(&bomb, 2, PGOFS_MIB, bomb.length - 1, NULL), 0);
 	cr_assert_eq(bomb.n_refused, 1);
+}
+
+Test(gather, prepares_each_while_there_is_memory)
+{
+	for (unsigned threads = 0; threads < 5; threads++) {
+		struct world w = world_of(100);
+		w.gzip = true;
+		w.broken = 10;
+		w.prepared_bytes = 1;
+		cr_assert_eq(gather(&w, threads, PGOFS_MIB, PGOFS_MIB, NULL), 0);
+		cr_assert_eq(w.n_prepared, 99);
+	}
+}
+
+Test(gather, prepares_no_more_than_are_inflated_at_once_when_each_takes_all_memory)
+{
+	struct world w = world_of(100);
+	w.gzip = true;
+	w.slow = true;
+	w.prepared_bytes = PGOFS_MIB;
+	cr_assert_eq(gather(&w, 16, PGOFS_MIB, PGOFS_MIB, NULL), 0);
+	cr_assert(w.n_prepared && w.most_held <= 2, "%u of %u at the same time", w.most_held, w.n_prepared);
 }
 
 /* A gzip whose size field says little, as one of several members or a lie would. */

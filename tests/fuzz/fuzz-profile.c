@@ -18,7 +18,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 #define BUF _cleanup_(pgofs_buf_done) struct pgofs_buf
 
-/* The outcome of adding the same bytes `times` times; *out is empty where they were refused. */
+static int add_decoded(struct pgofs_merge *m, const struct pgofs_buf *raw, const struct pgofs_merge_input *input,
+		       struct pgofs_error *err)
+{
+	struct pgofs_decoded *d = pgofs_decoded_new();
+	MUST(d);
+	pgofs_decoded_read(d, raw->data, raw->len);
+	int r = pgofs_merge_add_decoded(m, d, input, err);
+	pgofs_decoded_free(d);
+	return r;
+}
+
+/* The outcome of adding the same bytes `times` times, now decoded by the merge and now before; *out is empty where they were refused. */
 static int merge(enum pgofs_view view, const struct pgofs_buf *raw, int times, struct pgofs_buf *out)
 {
 	_cleanup_(pgofs_merge_freep) struct pgofs_merge *m = NULL;
@@ -27,7 +38,8 @@ static int merge(enum pgofs_view view, const struct pgofs_buf *raw, int times, s
 	int r = 0;
 	MUST(pgofs_merge_new(view, &m, &err) == 0);
 	for (int i = 0; r == 0 && i < times; i++)
-		r = pgofs_merge_add(m, raw->data, raw->len, &input, &err);
+		r = i % 2 ? add_decoded(m, raw, &input, &err)
+			  : pgofs_merge_add(m, raw->data, raw->len, &input, &err);
 	if (r == 0)
 		r = pgofs_merge_encode(m, out, &err);
 	MUST(r == 0 || err.text[0]);

@@ -433,6 +433,34 @@ Test(merge, respects_the_outputs_limit)
 	cr_expect_eq(small.len, 0);
 }
 
+Test(merge, takes_profiles_that_were_decoded_elsewhere)
+{
+	_cleanup_(pgofs_merge_freep) struct pgofs_merge *m = NULL;
+	_cleanup_(pgofs_decoded_freep) struct pgofs_decoded *d = pgofs_decoded_new();
+	_cleanup_(pgofs_buf_done) struct pgofs_buf first = BUF, second = BUF, out = BUF;
+	struct pgofs_error err = { "" }, same = { "" };
+	MADE(a) = made_usable();
+	MADE(b) = made_usable();
+	MADE_SAMPLE(b, 1, 1, 3, made_location(b, 0x405000, made_function(b, "main.other", 5), 7));
+	MERGED(wanted, a, b, a);
+	made_pack(a, &first);
+	made_pack(b, &second);
+	const struct pgofs_buf *in[] = { &first, &second, &first };
+	cr_assert_eq(pgofs_merge_new(PGOFS_VIEW_PPROF, &m, &err), 0);
+	cr_expect_eq(pgofs_merge_add_decoded(m, d, NULL, &err), -EINVAL, "nothing was read yet");
+	for (int i = 0; i < 3; i++) {
+		pgofs_decoded_read(d, in[i]->data, in[i]->len);
+		cr_expect_gt(pgofs_decoded_memory_bytes(d), 100);
+		cr_assert_eq(pgofs_merge_add_decoded(m, d, NULL, &err), 0, "%s", err.text);
+		pgofs_decoded_read(d, first.data, first.len - 1);
+		cr_expect_eq(pgofs_merge_add_decoded(m, d, NULL, &err), -EINVAL);
+		cr_expect_eq(pgofs_merge_add(m, first.data, first.len - 1, NULL, &same), -EINVAL);
+		cr_expect_str_eq(err.text, same.text);
+	}
+	cr_assert_eq(pgofs_merge_encode(m, &out, &err), 0);
+	cr_expect(out.len == wanted.raw.len && memcmp(out.data, wanted.raw.data, out.len) == 0);
+}
+
 Test(merge, drops_frames_by_the_first_inputs_patterns)
 {
 	MADE(a) = made_usable();
