@@ -90,6 +90,16 @@ static ssize_t read_full(const struct pgofs_local_sys *sys, int fd, uint8_t *int
 	return (ssize_t)done;
 }
 
+/* Its last name going, as when another file takes its place, changes a file's ctime and not its bytes. */
+static bool has_changed(const struct stat *after, const struct pgofs_stored *before)
+{
+	struct pgofs_stored then;
+	pgofs_local_describe(after, &then);
+	if (after->st_nlink == 0)
+		return then.size_bytes != before->size_bytes || then.mtime_ns != before->mtime_ns;
+	return strcmp(then.version, before->version) != 0;
+}
+
 /* -EAGAIN: it changed while it was read. */
 static int read_whole(struct pgofs_local *l, int fd, const struct pgofs_stored *is, struct pgofs_bytes **ret)
 {
@@ -104,11 +114,9 @@ static int read_whole(struct pgofs_local *l, int fd, const struct pgofs_stored *
 	b.len = (size_t)n;
 
 	struct stat after;
-	struct pgofs_stored then;
 	if (fstat(fd, &after) < 0)
 		return -errno;
-	pgofs_local_describe(&after, &then);
-	if (b.len != len || strcmp(then.version, is->version) != 0)
+	if (b.len != len || has_changed(&after, is))
 		return -EAGAIN;
 	*ret = pgofs_bytes_consume_buf(&b);
 	return *ret ? 0 : -ENOMEM;
