@@ -37,6 +37,7 @@ struct s3_client {
 	char region[REGION_SIZE];
 	atomic_ulong n_requests[S3_N_OPERATIONS];
 	atomic_ulong n_retries;
+	atomic_bool has_written;
 };
 
 static const struct {
@@ -331,6 +332,15 @@ static bool correct_credentials(struct call *k)
 	return k->new_credentials = others;
 }
 
+/* MinIO on a file system makes a prefix's directories for an object that is stored and removes them with the last one that is deleted; when
+ * both meet it answers AccessDenied (cmd/os-reliable.go: errFileAccessDenied for ENOENT). To those who have written before, it is worth
+ * asking once more: only a denial that stays is one. */
+static bool denied_in_passing(const struct call *k)
+{
+	return (k->q->operation == S3_PUT || k->q->operation == S3_COPY) && k->n_tries == 1 &&
+	       !strcmp(k->a->refusal.code, "AccessDenied") && atomic_load(&k->client->has_written);
+}
+
 static int judge(struct call *k, struct pgofs_error *err)
 {
 	struct s3_answer *a = k->a;
@@ -341,7 +351,7 @@ static int judge(struct call *k, struct pgofs_error *err)
 		return operation == S3_GET ? check_object(k, err) : 0;
 
 	s3_refusal_read(&a->http, &a->refusal);
-	k->retry = s3_refusal_retry(&a->refusal);
+	k->retry = s3_refusal_retry(&a->refusal) || denied_in_passing(k);
 	k->corrected = correct_region(k) || correct_clock(k) || correct_credentials(k);
 	return s3_refusal_error(&a->refusal, err);
 }
@@ -422,6 +432,8 @@ int s3_client_ask(struct s3_client *c, const struct s3_request *q, int64_t deadl
 	while (r < 0 && again(&k));
 	if (r == 0) {
 		s3_retry_budget_give(&c->budget);
+		if (q->operation == S3_PUT || q->operation == S3_COPY)
+			atomic_store(&c->has_written, true);
 		return 0;
 	}
 	log_failure(&k, r, why.text);

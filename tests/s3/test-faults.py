@@ -110,6 +110,17 @@ def test_a_refusal_is_final_and_in_words():
     case("404 NoSuchBucket", "ListObjectsV2", "refuse", "EIO", 1, 0, status=404, code="NoSuchBucket")
 
 
+def test_a_denial_that_passes_is_asked_about_once_by_who_has_written_before():
+    with Server() as s, Drive("s3://bucket", "attempts=3", env=environment(AWS_ENDPOINT_URL_S3=s.url)) as d:
+        assert d.new("first", DATA)["r"] == 0
+        s.fault("PutObject", "refuse", 1, status=403, code="AccessDenied")
+        assert d.new("second", DATA)["r"] == 0
+        assert s.counts["PutObject"] == 3, s.counts
+        s.fault("PutObject", "refuse", FOREVER, status=403, code="AccessDenied")
+        assert d.new("third", DATA)["errno"] == "EACCES"
+        assert s.counts["PutObject"] == 5, s.counts
+
+
 def test_a_body_that_ends_early_is_read_again():
     for kind in ("reset_inside", "short"):
         case(kind.replace("_", " ") + ", once", "GetObject", kind, "ok", 2, PAUSES + 0.1, times=1)
