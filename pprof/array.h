@@ -9,10 +9,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* Room for `need` elements in all. -ENOMEM leaves the array as it was. */
+/* Room for `need` elements in all, and never NULL afterwards, also where none are needed: memset and memcpy want it so. -ENOMEM leaves the
+ * array as it was. */
 static inline int pgofs_array_reserve(void **data, size_t *cap, size_t need, size_t element_bytes)
 {
-	if (need <= *cap)
+	if (need <= *cap && *data)
 		return 0;
 	size_t want = *cap + *cap / 2 + 16;
 	if (want < need)

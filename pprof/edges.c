@@ -76,8 +76,7 @@ static int begin(struct pgofs_edges *e, const struct pgofs_profile *p, uint32_t 
 {
 	if (ARRAY_RESERVE(e->function_name, e->function_name_cap, p->n_functions) < 0)
 		return -ENOMEM;
-	if (p->n_functions)
-		memset(e->function_name, 0xff, p->n_functions * sizeof *e->function_name);
+	memset(e->function_name, 0xff, p->n_functions * sizeof *e->function_name);
 	e->n_pairs = e->n_shares = 0;
 	e->n_types = e->n ? e->n_types : n_types;
 	pgofs_slots_clear(&e->pair_slots);

@@ -58,8 +58,7 @@ int pgofs_fold_begin(struct pgofs_fold *f, struct pgofs_tables *t, const struct 
 	memset(f->string, 0xff, p->n_strings * sizeof *f->string);
 	memset(f->function, 0xff, p->n_functions * sizeof *f->function);
 	memset(f->mapping, 0xff, p->n_mappings * sizeof *f->mapping);
-	if (p->n_locations)
-		memset(f->code, 0, p->n_locations * sizeof *f->code);
+	memset(f->code, 0, p->n_locations * sizeof *f->code);
 	f->n_known = f->n_targets = f->n_waiting = f->n_bytes = 0;
 	pgofs_slots_clear(&f->known_slots);
 	return 0;

@@ -8,5 +8,6 @@ if [ "$how" = replay ]; then
 fi
 found=$(mktemp -d)
 trap 'rm -rf "$found"' EXIT
-# What crashes is left in meson's build directory, and printed in base64.
-"$target" -max_total_time="${FUZZ_SECONDS:-15}" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix=./crash- "$found" "$corpus"
+# What crashes is left in meson's build directory, and printed in base64. libFuzzer's own exit code for it is 77, which would be a skip.
+"$target" -max_total_time="${FUZZ_SECONDS:-15}" -timeout=10 -rss_limit_mb=2048 -error_exitcode=1 -print_final_stats=1 \
+	-artifact_prefix=./ "$found" "$corpus"
