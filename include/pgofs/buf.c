@@ -15,7 +15,7 @@ int pgofs_buf_reserve(struct pgofs_buf *b, size_t extra)
 	if (extra > b->max - b->len)
 		return -EFBIG;
 	size_t want = b->len + extra;
-	if (want <= b->cap)
+	if (want <= b->cap && b->data)
 		return 0;
 
 	size_t cap = b->cap < 128 ? 128 : b->cap + b->cap / 2;
@@ -23,7 +23,7 @@ int pgofs_buf_reserve(struct pgofs_buf *b, size_t extra)
 		cap = want;
 	if (cap > b->max)
 		cap = b->max;
-	uint8_t *data = realloc(b->data, cap);
+	uint8_t *data = realloc(b->data, cap ? cap : 1);
 	if (!data)
 		return -ENOMEM;
 	b->data = data;

@@ -23,7 +23,8 @@ struct pgofs_buf {
 
 void pgofs_buf_done(struct pgofs_buf *b);
 
-/* Room for `extra` more bytes at data + len. -EFBIG past the maximum, -ENOMEM; the content is untouched. */
+/* Room for `extra` more bytes at data + len, which is no NULL afterwards, not even for none. -EFBIG past the maximum, -ENOMEM; the content is
+ * untouched. */
 int pgofs_buf_reserve(struct pgofs_buf *b, size_t extra);
 
 int pgofs_buf_append(struct pgofs_buf *b, const void *data, size_t len);

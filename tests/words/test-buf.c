@@ -26,6 +26,15 @@ Test(buf, refuses_sizes_that_would_wrap)
 	pgofs_buf_done(&b);
 }
 
+Test(buf, has_a_place_for_nothing)
+{
+	struct pgofs_buf b = PGOFS_BUF(0);
+	cr_assert_eq(pgofs_buf_reserve(&b, 0), 0);
+	cr_assert_not_null(b.data);
+	cr_assert_eq(pgofs_buf_reserve(&b, 1), -EFBIG);
+	pgofs_buf_done(&b);
+}
+
 Test(buf, prints)
 {
 	struct pgofs_buf b = PGOFS_BUF(64);
