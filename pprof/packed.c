@@ -1,6 +1,7 @@
-/* Eight bytes at a time where the processor can shuffle bytes (x86-64 since 2008, asked at run time): the top bits of eight bytes say how they
- * split into ids of one and two bytes, and index a table of shuffles that bring each id into a lane of its own. Ids of three
- * bytes or more, and the end of a run, are read one at a time, without a branch on the length up to four bytes.
+/* Eight bytes at a time where the processor can shuffle bytes (x86-64 since 2008, asked at run time). Each byte without a top bit ends an id of
+ * one byte or, where the byte before has a top bit, of two; so ids are put together for all eight places at once, and those at which
+ * none ends are squeezed out by a table of shuffles, indexed by the top bits. Eight bytes need nothing of the eight before but how many ids
+ * those had, so the processor works on several at a time. Ids of three bytes or more are read one at a time.
  *
  * What must stay true: loads stay below `readable`; what is written stays within one entry an input byte, and 16. */
 #include "packed.h"
@@ -32,100 +33,70 @@ static const uint8_t *read_single(const uint8_t *at, const uint8_t *end, const u
 #include <smmintrin.h>
 #include <stdbool.h>
 
-static uint8_t shuffle[256][16];
-static uint8_t whole[256]; /* ids that are whole among eight bytes */
+static uint8_t squeeze[256]
+		      [16]; /* by the bytes that end an id: where its 16 bits come from; places left over become 0 */
 static pthread_once_t made = PTHREAD_ONCE_INIT;
-
-/* How the bytes split whose top bits are `tops`. Lanes that are left over repeat the first id, so that they change no maximum. */
-static void make_row(unsigned tops)
-{
-	unsigned at = 0, n = 0;
-	while (at < 8) {
-		bool two = tops >> at & 1;
-		if (two && at == 7)
-			break;
-		shuffle[tops][2 * n] = (uint8_t)at;
-		shuffle[tops][2 * n + 1] = two ? (uint8_t)(at + 1) : 0x80;
-		at += two ? 2 : 1;
-		n++;
-	}
-	whole[tops] = (uint8_t)n;
-	for (; n < 8; n++) {
-		shuffle[tops][2 * n] = shuffle[tops][0];
-		shuffle[tops][2 * n + 1] = shuffle[tops][1];
-	}
-}
 
 static void make_tables(void)
 {
-	for (unsigned tops = 0; tops < 256; tops++)
-		make_row(tops);
+	for (unsigned ends = 0; ends < 256; ends++) {
+		unsigned n = 0;
+		for (unsigned at = 0; at < 8; at++) {
+			if (ends >> at & 1) {
+				squeeze[ends][n++] = (uint8_t)(2 * at);
+				squeeze[ends][n++] = (uint8_t)(2 * at + 1);
+			}
+		}
+		while (n < 16)
+			squeeze[ends][n++] = 0x80;
+	}
 }
 
-/* minpos finds a minimum: of the complement. */
+/* minpos finds a minimum: of the complement. An id 0 is more than any place. */
 __attribute__((target("sse4.1"))) static uint32_t greatest(__m128i v)
 {
 	__m128i least = _mm_minpos_epu16(_mm_xor_si128(v, _mm_set1_epi16(-1)));
-	return 0xffff - (uint32_t)_mm_extract_epi16(least, 0);
+	uint32_t found = 0xffff - (uint32_t)_mm_extract_epi16(least, 0);
+	return found == 0xffff ? UINT32_MAX : found;
 }
 
-/* Eight bytes hold no id of three or more where no two top bits follow each other; then they are ids but for a first byte at
- * the end. */
-static inline bool has_long(unsigned tops)
+/* The id that ends at each of eight bytes, less one, as if one ended at each; `before` are the bytes before them. */
+__attribute__((target("sse4.1"), always_inline)) static inline __m128i ids_at(__m128i bytes, __m128i before)
 {
-	return tops & tops >> 1;
+	__m128i one = _mm_cvtepu8_epi16(bytes), low = _mm_and_si128(_mm_cvtepu8_epi16(before), _mm_set1_epi16(0x7f));
+	__m128i has_two = _mm_cvtepi8_epi16(_mm_cmpgt_epi8(_mm_setzero_si128(), before));
+	__m128i two = _mm_or_si128(_mm_slli_epi16(one, 7), low);
+	return _mm_sub_epi16(_mm_blendv_epi8(one, two, has_two), _mm_set1_epi16(1));
 }
 
-__attribute__((target("sse4.1"), always_inline)) static inline void put_eight(__m128i bytes, unsigned tops,
-									      uint32_t *to, __m128i *most)
+/* Stops at the first id of three bytes, if not before; *at is where an id begins. */
+__attribute__((target("sse4.1,popcnt"))) static const uint8_t *
+read_eights(const uint8_t *at, const uint8_t *end, const uint8_t *readable, uint32_t **out, uint32_t *max)
 {
-	const __m128i low = _mm_set1_epi16(0x7f), high = _mm_set1_epi16(0x3f80), one = _mm_set1_epi16(1);
-	__m128i lanes = _mm_shuffle_epi8(bytes, _mm_loadu_si128((const __m128i *)shuffle[tops]));
-	__m128i ids = _mm_or_si128(_mm_and_si128(lanes, low), _mm_and_si128(_mm_srli_epi16(lanes, 1), high));
-	ids = _mm_sub_epi16(ids, one);
-	*most = _mm_max_epu16(*most, ids);
-	_mm_storeu_si128((__m128i *)to, _mm_cvtepu16_epi32(ids));
-	_mm_storeu_si128((__m128i *)(to + 4), _mm_unpackhi_epi16(ids, _mm_setzero_si128()));
-}
-
-/* Bytes of which only the first `left`, one to seven, belong to the run; the others become ids that change no maximum. */
-__attribute__((target("sse4.1"), always_inline)) static inline __m128i only_first(__m128i bytes, unsigned left)
-{
-	__m128i mask = _mm_cvtsi64_si128((long long)(UINT64_MAX >> (64 - 8 * left)));
-	return _mm_or_si128(_mm_and_si128(bytes, mask), _mm_andnot_si128(mask, _mm_set1_epi8(1)));
-}
-
-/* The last one to seven bytes are read like any eight where so many can be loaded. The last byte must end an id. */
-__attribute__((target("sse4.1"))) static const uint8_t *read_eights(const uint8_t *at, const uint8_t *end,
-								    const uint8_t *readable, uint32_t **out,
-								    uint32_t *max)
-{
-	__m128i most = _mm_setzero_si128(), bytes;
+	__m128i most = _mm_setzero_si128();
 	uint32_t *to = *out;
-	unsigned tops = 0, left;
-	while (end - at >= 8) {
-		bytes = _mm_loadl_epi64((const __m128i *)at);
-		tops = (unsigned)_mm_movemask_epi8(bytes);
-		if (has_long(tops))
+	unsigned tops = 0;
+	while (at < end && readable - at >= 8) {
+		__m128i bytes = _mm_loadl_epi64((const __m128i *)at);
+		__m128i before = _mm_loadl_epi64((const __m128i *)(at - 1));
+		unsigned ours = end - at < 8 ? (1u << (end - at)) - 1 : 0xff;
+		if (_mm_movemask_epi8(_mm_and_si128(bytes, before)) & (int)ours)
 			break;
-		put_eight(bytes, tops, to, &most);
-		to += whole[tops];
-		at += 8 - (tops >> 7);
-	}
-	if (at < end && end - at < 8 && readable - at >= 8) {
-		left = (unsigned)(end - at);
-		bytes = only_first(_mm_loadl_epi64((const __m128i *)at), left);
-		tops = (unsigned)_mm_movemask_epi8(bytes);
-		if (!has_long(tops) && !(tops >> (left - 1))) {
-			put_eight(bytes, tops, to, &most);
-			to += whole[tops] - (8 - left);
-			at = end;
-		}
+		tops = (unsigned)_mm_movemask_epi8(bytes) & ours;
+		unsigned ends = tops ^ ours;
+		__m128i ids = _mm_shuffle_epi8(ids_at(bytes, before), _mm_loadu_si128((const __m128i *)squeeze[ends]));
+		most = _mm_max_epu16(most, ids);
+		_mm_storeu_si128((__m128i *)to, _mm_cvtepu16_epi32(ids));
+		_mm_storeu_si128((__m128i *)(to + 4), _mm_unpackhi_epi16(ids, _mm_setzero_si128()));
+		to += __builtin_popcount(ends);
+		at += 8;
 	}
 	uint32_t found = greatest(most);
 	*max = found > *max ? found : *max;
 	*out = to;
-	return at;
+	if (at >= end)
+		return end[-1] >= 0x80 ? end + 1 : end;
+	return at - (at[-1] >> 7);
 }
 
 /* Ids that are mostly short: around what stops the eights some are read singly, and then they go on. */
@@ -133,15 +104,16 @@ static const uint8_t *read_all(const uint8_t *at, const uint8_t *end, const uint
 			       uint32_t *max)
 {
 	pthread_once(&made, make_tables);
-	for (;;) {
+	while (at < end) {
 		at = read_eights(at, end, readable, out, max);
 		if (at >= end)
-			return at;
+			break;
 		const uint8_t *before = at;
 		at = read_single(at, end - at > 24 ? at + 24 : end, readable, out, max);
 		if (at == before)
-			return at;
+			break;
 	}
+	return at;
 }
 
 const uint8_t *pgofs_packed_read(const uint8_t *at, const uint8_t *end, const uint8_t *readable, uint32_t *place,
@@ -149,7 +121,7 @@ const uint8_t *pgofs_packed_read(const uint8_t *at, const uint8_t *end, const ui
 {
 	uint32_t *out = place;
 	*ret_max = 0;
-	if (__builtin_cpu_supports("sse4.1"))
+	if (__builtin_cpu_supports("sse4.1") && __builtin_cpu_supports("popcnt"))
 		at = read_all(at, end, readable, &out, ret_max);
 	else
 		at = read_single(at, end, readable, &out, ret_max);
