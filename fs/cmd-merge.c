@@ -29,8 +29,8 @@ static const struct pgofs_option table[] = {
 	  "pprof, pgo or txt, whatever OUT is called" },
 	{ "skip-broken", 0, PGOFS_OPTION_FLAG, offsetof(struct options, skip_broken), NULL, NULL,
 	  "leave out files that cannot be used, instead of failing" },
-	{ "threads", 0, PGOFS_OPTION_COUNT, offsetof(struct options, n_threads), "1", "N",
-	  "threads that read and inflate ahead of the one that merges" },
+	{ "threads", 0, PGOFS_OPTION_COUNT, offsetof(struct options, n_threads), "0", "N",
+	  "threads that read and decode ahead of the one that merges; 0: one a processor" },
 	{ "help", 'h', PGOFS_OPTION_FLAG, offsetof(struct options, help), NULL, NULL, "print this and exit" },
 	{ NULL },
 };
@@ -94,7 +94,7 @@ static int merge(const struct options *o, enum pgofs_view view, int n, char **na
 		.skipped = skipped,
 		.progress = pgofs_progress_step,
 		.progress_context = &progress,
-		.n_fetch = (unsigned)o->n_threads,
+		.n_fetch = o->n_threads ? (unsigned)o->n_threads : pgofs_merging_n_inflate(),
 		.raw_max_bytes = PGOFS_RAW_MAX,
 		.memory_bytes = 32 * PGOFS_MIB,
 	};
