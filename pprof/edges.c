@@ -11,6 +11,7 @@
 #include "edges.h"
 
 #include "array.h"
+#include "content.h"
 
 #include <string.h>
 
@@ -19,7 +20,7 @@
 
 int pgofs_edges_init(struct pgofs_edges *e)
 {
-	*e = (struct pgofs_edges){ 0 };
+	*e = (struct pgofs_edges){ .seed = pgofs_seed_new() };
 	return pgofs_tables_init(&e->names, 1);
 }
 
@@ -48,26 +49,33 @@ size_t pgofs_edges_memory_bytes(const struct pgofs_edges *e)
 	       pgofs_slots_bytes(&e->pair_slots) + e->share_cap * sizeof *e->share;
 }
 
+/* Where the mapping was first seen to start. */
+static int first_start(struct pgofs_edges *e, const struct pgofs_profile *p, const struct pgofs_raw_mapping *raw,
+		       uint64_t *ret)
+{
+	size_t len;
+	const uint8_t *identity = pgofs_profile_string(p, raw->build_id, &len);
+	if (!len)
+		identity = pgofs_profile_string(p, raw->file, &len);
+	struct pgofs_hash key = pgofs_content_mapping(raw, pgofs_hash_bytes(identity, len));
+	uint32_t number = pgofs_index_find(&e->names.mappings.index, key);
+	int r = 0;
+	if (number == PGOFS_NONE)
+		r = pgofs_mappings_insert(&e->names, key, &(struct pgofs_mapping){ .start = raw->start }, &number);
+	if (r == 0)
+		*ret = e->names.mappings.v[number].start;
+	return r;
+}
+
 /* As when whole profiles are merged, addresses count from where their mapping was first seen: they tell nodes apart. */
 static int move_mappings(struct pgofs_edges *e, const struct pgofs_profile *p)
 {
-	if (ARRAY_RESERVE(e->moved, e->moved_cap, p->n_mappings) < 0)
-		return -ENOMEM;
-	int r = 0;
+	int r = ARRAY_RESERVE(e->moved, e->moved_cap, p->n_mappings);
 	for (size_t i = 0; r == 0 && i < p->n_mappings; i++) {
-		const struct pgofs_raw_mapping *raw = &p->mapping[i];
-		struct pgofs_mapping m = { .start = raw->start, .limit = raw->limit, .offset = raw->offset };
-		uint32_t number = 0;
-		size_t len;
-		const uint8_t *s = pgofs_profile_string(p, raw->file, &len);
-		r = pgofs_string_add(&e->names, s, len, &m.file);
-		s = pgofs_profile_string(p, raw->build_id, &len);
+		uint64_t start;
+		r = first_start(e, p, &p->mapping[i], &start);
 		if (r == 0)
-			r = pgofs_string_add(&e->names, s, len, &m.build_id);
-		if (r == 0)
-			r = pgofs_mappings_add(&e->names, &m, &number);
-		if (r == 0)
-			e->moved[i] = e->names.mappings.v[number].start - m.start;
+			e->moved[i] = start - p->mapping[i].start;
 	}
 	return r;
 }
@@ -91,7 +99,7 @@ static bool same_pair(const void *table, uint32_t number, const void *key)
 
 static int find_pair(struct pgofs_edges *e, struct pgofs_pair key, size_t n_types, uint32_t *ret)
 {
-	uint64_t hash = pgofs_hash_mix(e->names.seed, key.leaf, key.caller);
+	uint64_t hash = pgofs_hash_mix(e->seed, key.leaf, key.caller);
 	key.hash = pgofs_hash_short(hash);
 	*ret = pgofs_slots_find(&e->pair_slots, key.hash, same_pair, e->pair, &key);
 	if (*ret != PGOFS_NONE)
@@ -136,7 +144,7 @@ static bool same_edge(const void *table, uint32_t number, const void *key)
 
 static int find_edge(struct pgofs_edges *e, struct pgofs_edge key, size_t n_types, uint32_t *ret)
 {
-	uint64_t hash = pgofs_hash_mix(e->names.seed, (uint64_t)key.caller << 32 | key.callee, (uint64_t)key.offset);
+	uint64_t hash = pgofs_hash_mix(e->seed, (uint64_t)key.caller << 32 | key.callee, (uint64_t)key.offset);
 	key.hash = pgofs_hash_short(hash);
 	*ret = pgofs_slots_find(&e->slots, key.hash, same_edge, e->v, &key);
 	if (*ret != PGOFS_NONE)
@@ -197,7 +205,7 @@ static bool same_node(const struct pgofs_node *a, const struct pgofs_node *b)
 
 static uint64_t mix_node(const struct pgofs_edges *e, uint64_t h, const struct pgofs_node *n)
 {
-	return pgofs_hash_mix(e->names.seed, h ^ n->address ^ (uint64_t)n->start_line << 20,
+	return pgofs_hash_mix(e->seed, h ^ n->address ^ (uint64_t)n->start_line << 20,
 			      (uint64_t)n->line ^ (uint64_t)n->name << 32);
 }
 

@@ -39,6 +39,7 @@ struct pgofs_node {
 };
 
 struct pgofs_edges {
+	struct pgofs_seed seed;
 	struct pgofs_tables names; /* only its strings and mappings */
 	struct pgofs_edge *v;      /* owned, as all arrays here */
 	size_t n, cap;

@@ -8,7 +8,6 @@
 #include "merge.h"
 
 #include "array.h"
-#include "decoded.h"
 #include "encode.h"
 
 #include <string.h>
@@ -20,7 +19,7 @@ int pgofs_merge_new(enum pgofs_view view, struct pgofs_merge **ret, struct pgofs
 		return pgofs_error_errno(err, -ENOMEM, "starting a merge");
 	m->view = view;
 	m->only = PGOFS_BUF(SIZE_MAX);
-	pgofs_profile_init(&m->input);
+	pgofs_decoded_init(&m->own);
 	pgofs_kind_init(&m->kind);
 	if (pgofs_tables_init(&m->names, 1) < 0 || pgofs_edges_init(&m->edges) < 0 || pgofs_report_init(&m->report) < 0)
 		return pgofs_error_errno(err, -ENOMEM, "starting a merge");
@@ -32,7 +31,7 @@ void pgofs_merge_free(struct pgofs_merge *m)
 {
 	if (!m)
 		return;
-	pgofs_profile_done(&m->input);
+	pgofs_decoded_done(&m->own);
 	pgofs_tables_done(&m->names);
 	pgofs_tables_done(&m->tables);
 	pgofs_fold_done(&m->fold);
@@ -54,7 +53,7 @@ size_t pgofs_merge_count(const struct pgofs_merge *m)
 
 size_t pgofs_merge_memory_bytes(const struct pgofs_merge *m)
 {
-	return sizeof *m + pgofs_profile_memory_bytes(&m->input) + pgofs_tables_memory_bytes(&m->names) +
+	return sizeof *m + pgofs_decoded_memory_bytes(&m->own) + pgofs_tables_memory_bytes(&m->names) +
 	       pgofs_tables_memory_bytes(&m->tables) + pgofs_edges_memory_bytes(&m->edges) + m->only.cap;
 }
 
@@ -62,11 +61,12 @@ size_t pgofs_merge_memory_bytes(const struct pgofs_merge *m)
 static int stage_comments(struct pgofs_merge *m, size_t *ret_n)
 {
 	size_t n = m->n_comments;
-	if (ARRAY_RESERVE(m->comment, m->comment_cap, n + m->input.n_comments) < 0)
+	const struct pgofs_profile *p = m->input;
+	if (ARRAY_RESERVE(m->comment, m->comment_cap, n + p->n_comments) < 0)
 		return -ENOMEM;
-	for (size_t i = 0; i < m->input.n_comments; i++) {
+	for (size_t i = 0; i < p->n_comments; i++) {
 		size_t len;
-		const uint8_t *s = pgofs_profile_string(&m->input, m->input.comment[i], &len);
+		const uint8_t *s = pgofs_profile_string(p, p->comment[i], &len);
 		int r = pgofs_string_add(&m->names, s, len, &m->comment[n + i]);
 		if (r < 0)
 			return r;
@@ -75,7 +75,7 @@ static int stage_comments(struct pgofs_merge *m, size_t *ret_n)
 	if (ARRAY_RESERVE(m->comment_seen, m->comment_seen_cap, m->names.strings.n) < 0)
 		return -ENOMEM;
 	memset(m->comment_seen + had, 0, m->comment_seen_cap - had);
-	*ret_n = n + m->input.n_comments;
+	*ret_n = n + p->n_comments;
 	return 0;
 }
 
@@ -149,14 +149,14 @@ static int drop_zero(struct pgofs_merge *m)
 }
 
 /* The rare input that takes a sample type away or brings a finer unit: the tables are rebuilt beside the old ones. */
-static int fold_reshaped(struct pgofs_merge *m, const struct pgofs_plan *plan, struct pgofs_error *err)
+static int fold_reshaped(struct pgofs_merge *m, struct pgofs_folding of)
 {
 	struct pgofs_tables fresh;
-	int r = reshaped(&m->tables, plan, &fresh);
+	int r = reshaped(&m->tables, of.plan, &fresh);
 	if (r < 0)
-		pgofs_error_errno(err, r, "taking sample types away");
+		pgofs_error_errno(of.err, r, "taking sample types away");
 	else
-		r = pgofs_fold_stage(&m->fold, &fresh, &m->input, plan, err);
+		r = pgofs_fold_stage(&m->fold, &fresh, of);
 	if (r < 0) {
 		pgofs_tables_done(&fresh);
 		return r;
@@ -170,21 +170,21 @@ static int fold_reshaped(struct pgofs_merge *m, const struct pgofs_plan *plan, s
 
 static int fold_pprof(struct pgofs_merge *m, const struct pgofs_plan *plan, struct pgofs_error *err)
 {
+	struct pgofs_folding of = { m->input, m->content, plan, err };
 	int r = 0;
 	if (m->header.n_inputs == 0) {
-		if (!m->tables.n_types)
-			r = pgofs_tables_init(&m->tables, plan->n);
-		m->tables.n_types = plan->n;
+		pgofs_tables_done(&m->tables);
+		r = pgofs_tables_init(&m->tables, plan->n);
 		if (r == 0)
-			r = pgofs_buf_append(&m->only, m->input.raw, m->input.len);
+			r = pgofs_buf_append(&m->only, m->input->raw, m->input->len);
 	} else if (pgofs_header_chunk_full(&m->header)) {
 		r = drop_zero(m);
 	}
 	if (r < 0)
 		return pgofs_error_errno(err, r, "folding a profile in");
 	if (plan->reshape)
-		return fold_reshaped(m, plan, err);
-	r = pgofs_fold_stage(&m->fold, &m->tables, &m->input, plan, err);
+		return fold_reshaped(m, of);
+	r = pgofs_fold_stage(&m->fold, &m->tables, of);
 	if (r == 0)
 		pgofs_fold_commit(&m->fold);
 	return r;
@@ -212,7 +212,7 @@ static int prepare_frames(struct pgofs_merge *m, const struct pgofs_header *h)
 		if (r < 0)
 			return r;
 	}
-	return pgofs_prune_prepare(&m->prune, &m->frames, &m->input);
+	return pgofs_prune_prepare(&m->prune, &m->frames, m->input);
 }
 
 static uint32_t column(const struct pgofs_merge *m, const struct pgofs_header *h, const char *type, const char *unit)
@@ -235,10 +235,10 @@ static int add_edges(struct pgofs_merge *m, const struct pgofs_header *h, const 
 		return pgofs_error_set(err, -EINVAL, "no sample type is samples/count or cpu/nanoseconds");
 	int r = prepare_frames(m, h);
 	if (r == 0 && hot)
-		r = pgofs_hot_begin(hot, &m->input, &m->prune, columns);
+		r = pgofs_hot_begin(hot, m->input, &m->prune, columns);
 	if (r < 0)
 		return pgofs_error_errno(err, r, "adding up edges");
-	return pgofs_edges_fold(&m->edges, &m->input, plan, &m->prune, hot, err);
+	return pgofs_edges_fold(&m->edges, m->input, plan, &m->prune, hot, err);
 }
 
 static int add_pgo(struct pgofs_merge *m, const struct pgofs_header *h, const struct pgofs_plan *plan,
@@ -256,15 +256,15 @@ static int add_txt(struct pgofs_merge *m, const struct pgofs_header *h, const st
 	int r = add_edges(m, h, plan, &m->report.hot, err);
 	if (r < 0)
 		return r;
-	r = pgofs_hot_stage(&m->report.hot, &m->input);
+	r = pgofs_hot_stage(&m->report.hot, m->input);
 	if (r == 0)
-		r = pgofs_report_input(&m->report, &m->input, input);
+		r = pgofs_report_input(&m->report, m->input, input);
 	if (r < 0) {
 		pgofs_edges_undo(&m->edges);
 		return pgofs_error_errno(err, r, "reporting");
 	}
 	pgofs_edges_commit(&m->edges, plan);
-	pgofs_hot_commit(&m->report.hot, &m->input);
+	pgofs_hot_commit(&m->report.hot, m->input);
 	return 0;
 }
 
@@ -292,16 +292,16 @@ static int add(struct pgofs_merge *m, const struct pgofs_merge_input *input, str
 	size_t n_comments = 0;
 	if (m->of_parts)
 		return pgofs_error_set(err, -EINVAL, "a merge of parts takes no profiles");
-	if (m->view == PGOFS_VIEW_PGO && (r = pgofs_kind_begin(&m->kind, &m->input)) < 0)
+	if (m->view == PGOFS_VIEW_PGO && (r = pgofs_kind_begin(&m->kind, m->input)) < 0)
 		return pgofs_error_errno(err, r, "reading the header");
-	r = pgofs_header_join(&header, &m->names, &m->input, &plan, err);
+	r = pgofs_header_join(&header, &m->names, m->input, &plan, err);
 	if (r == 0 && (r = stage_comments(m, &n_comments)) < 0)
 		pgofs_error_errno(err, r, "reading the comments");
 	if (r == 0)
 		r = add_to_view(m, &header, &plan, input, err);
 	if (r < 0) {
 		pgofs_tables_undo(&m->names, mark);
-		pgofs_kind_refused(&m->kind, &m->input, r);
+		pgofs_kind_refused(&m->kind, m->input, r);
 		return r;
 	}
 	m->header = header;
@@ -310,21 +310,7 @@ static int add(struct pgofs_merge *m, const struct pgofs_merge_input *input, str
 	return 0;
 }
 
-int pgofs_merge_add(struct pgofs_merge *m, const void *raw, size_t len, const struct pgofs_merge_input *input,
-		    struct pgofs_error *err)
-{
-	int r = pgofs_profile_decode(&m->input, raw, len, err);
-	return r < 0 ? r : add(m, input, err);
-}
-
-static void swap(struct pgofs_profile *a, struct pgofs_profile *b)
-{
-	struct pgofs_profile was = *a;
-	*a = *b;
-	*b = was;
-}
-
-int pgofs_merge_add_decoded(struct pgofs_merge *m, struct pgofs_decoded *d, const struct pgofs_merge_input *input,
+int pgofs_merge_add_decoded(struct pgofs_merge *m, const struct pgofs_decoded *d, const struct pgofs_merge_input *input,
 			    struct pgofs_error *err)
 {
 	if (d->result < 0) {
@@ -332,10 +318,18 @@ int pgofs_merge_add_decoded(struct pgofs_merge *m, struct pgofs_decoded *d, cons
 			*err = d->err;
 		return d->result;
 	}
-	swap(&m->input, &d->profile);
-	int r = add(m, input, err);
-	swap(&m->input, &d->profile);
-	return r;
+	if (m->view == PGOFS_VIEW_PPROF && d->view != PGOFS_VIEW_PPROF)
+		return pgofs_merge_add(m, d->profile.raw, d->profile.len, input, err);
+	m->input = &d->profile;
+	m->content = &d->content;
+	return add(m, input, err);
+}
+
+int pgofs_merge_add(struct pgofs_merge *m, const void *raw, size_t len, const struct pgofs_merge_input *input,
+		    struct pgofs_error *err)
+{
+	pgofs_decoded_read(&m->own, m->view, raw, len);
+	return pgofs_merge_add_decoded(m, &m->own, input, err);
 }
 
 /* A single input, as it is. */
@@ -345,17 +339,19 @@ static int encode_only(struct pgofs_merge *m, struct pgofs_output *o, struct pgo
 	struct pgofs_plan plan;
 	struct pgofs_header header = { 0 };
 	_cleanup_(pgofs_freep) uint32_t *comment = NULL;
-	int r = pgofs_profile_decode(&m->input, m->only.data, m->only.len, err);
+	const struct pgofs_profile *p = &m->own.profile;
+	pgofs_decoded_read(&m->own, m->view, m->only.data, m->only.len);
+	int r = m->own.result;
 	if (r == 0)
-		r = pgofs_header_join(&header, &m->names, &m->input, &plan, err);
+		r = pgofs_header_join(&header, &m->names, p, &plan, err);
 	if (r < 0)
 		return r;
-	comment = malloc((m->input.n_comments + 1) * sizeof *comment);
+	comment = malloc((p->n_comments + 1) * sizeof *comment);
 	if (!comment)
 		return pgofs_error_errno(err, -ENOMEM, "writing the profile");
-	for (size_t i = 0; r == 0 && i < m->input.n_comments; i++) {
+	for (size_t i = 0; r == 0 && i < p->n_comments; i++) {
 		size_t len;
-		const uint8_t *s = pgofs_profile_string(&m->input, m->input.comment[i], &len);
+		const uint8_t *s = pgofs_profile_string(p, p->comment[i], &len);
 		r = pgofs_string_add(&m->names, s, len, &comment[i]);
 	}
 	if (r == 0)
@@ -363,10 +359,10 @@ static int encode_only(struct pgofs_merge *m, struct pgofs_output *o, struct pgo
 	if (r < 0)
 		return pgofs_error_errno(err, r, "writing the profile");
 	o->tables = &tables;
-	o->verbatim = &m->input;
+	o->verbatim = p;
 	o->comment = comment;
-	o->n_comments = m->input.n_comments;
-	r = pgofs_fold_verbatim(&m->fold, &tables, &m->input, &plan, err);
+	o->n_comments = p->n_comments;
+	r = pgofs_fold_verbatim(&m->fold, &tables, (struct pgofs_folding){ p, &m->own.content, &plan, err });
 	if (r == 0)
 		r = pgofs_encode(o, out, err);
 	pgofs_tables_done(&tables);

@@ -1,6 +1,7 @@
 /* A merge under way, as the files of this room see it. */
 #pragma once
 
+#include "decoded.h"
 #include "edges.h"
 #include "fold.h"
 #include "part.h"
@@ -10,7 +11,9 @@
 
 struct pgofs_merge {
 	enum pgofs_view view;
-	struct pgofs_profile input; /* the one being added */
+	struct pgofs_decoded own;            /* for what nobody decoded before */
+	const struct pgofs_profile *input;   /* the one being added; borrowed */
+	const struct pgofs_content *content; /* of it, in the .pprof view */
 	struct pgofs_header header;
 	struct pgofs_tables names; /* strings of header and comments */
 

@@ -139,7 +139,7 @@ static int put_header(const struct pgofs_merge *m, uint32_t type, struct pgofs_b
 	return r;
 }
 
-/* Numbers the names that edges have, in the order of their first use; the others are files and build ids of mappings. */
+/* Numbers the names that edges have, in the order of their first use. */
 static size_t number_names(const struct pgofs_edges *e, uint32_t type, uint32_t *number, uint32_t *ret_order, size_t *ret_n)
 {
 	size_t n_edges = 0;

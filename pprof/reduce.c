@@ -90,10 +90,13 @@ static int add_functions(struct canon *c, const struct pgofs_weighed *edge, size
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < 2 * n; i++) {
 		const struct pgofs_string *s = &c->names->v[name[i]];
+		struct pgofs_hash key = *pgofs_index_key(&c->names->index, name[i]);
 		struct pgofs_function f = { .start_line = c->start_line };
+		if (i && name[i] == name[i - 1])
+			continue;
 		r = pgofs_string_add(&c->t, s->data, s->len, &f.name);
 		if (r == 0)
-			r = pgofs_functions_add(&c->t, &f, &c->function[name[i]]);
+			r = pgofs_functions_insert(&c->t, key, &f, &c->function[name[i]]);
 	}
 	return r;
 }
@@ -104,7 +107,14 @@ static int add_location(struct canon *c, uint32_t name, int64_t line, uint64_t a
 				     .one = { .line = line, .function = c->function[name] },
 				     .n_lines = 1,
 				     .mapping = PGOFS_NONE };
-	return pgofs_locations_add(&c->t, &at, ret);
+	struct {
+		struct pgofs_hash function;
+		int64_t line;
+		uint64_t address;
+	} content = { *pgofs_index_key(&c->names->index, name), line, address };
+	struct pgofs_hash key = pgofs_hash_bytes(&content, sizeof content);
+	*ret = pgofs_index_find(&c->t.locations.index, key);
+	return *ret == PGOFS_NONE ? pgofs_locations_insert(&c->t, key, &at, ret) : 0;
 }
 
 static int add_sample(struct canon *c, const struct pgofs_weighed *w)
@@ -120,7 +130,7 @@ static int add_sample(struct canon *c, const struct pgofs_weighed *w)
 	end = pgofs_varint_put(end, (uint64_t)callee + 1);
 	end = pgofs_varint_put(end, (uint64_t)caller + 1);
 	struct pgofs_stacked s = { .stack = stack, .stack_bytes = (uint32_t)(end - stack), .n_locations = 2 };
-	r = pgofs_samples_append(&c->t, &s, &at);
+	r = pgofs_samples_insert(&c->t, (struct pgofs_hash){ callee, caller }, &s, &at);
 	if (r == 0)
 		*pgofs_samples_values(&c->t, at) = w->weight;
 	return r;

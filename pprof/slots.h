@@ -70,26 +70,6 @@ pgofs_slots_find(const struct pgofs_slots *s, uint32_t hash, pgofs_same_fn same,
 	}
 }
 
-/* Looks n keys up, `key_bytes` apart, by their hashes; ret[i] is the entry's number, or PGOFS_NONE. Quicker than one by one: what one waits
- * for, its cell and then the entry, `entry_bytes` from the next in `entries`, is asked for while others are looked up. */
-static inline __attribute__((always_inline)) void
-pgofs_slots_find_all(const struct pgofs_slots *s, const uint32_t *hash, size_t n, pgofs_same_fn same, const void *table,
-		     const void *entries, size_t entry_bytes, const void *keys, size_t key_bytes, uint32_t *ret)
-{
-	for (size_t i = 0; i < n; i++)
-		pgofs_slots_prefetch(s, hash[i]);
-	for (size_t i = 0; i < n; i++) {
-		ret[i] = pgofs_slots_first(s, hash[i]);
-		if (ret[i] != PGOFS_NONE)
-			__builtin_prefetch((const char *)entries + ret[i] * entry_bytes);
-	}
-	for (size_t i = 0; i < n; i++) {
-		const void *key = (const char *)keys + i * key_bytes;
-		if (ret[i] != PGOFS_NONE && !same(table, ret[i], key))
-			ret[i] = pgofs_slots_find(s, hash[i], same, table, key);
-	}
-}
-
 /* After pgofs_slots_reserve, for a key that pgofs_slots_find did not find. */
 static inline void pgofs_slots_insert(struct pgofs_slots *s, uint32_t hash, uint32_t number)
 {

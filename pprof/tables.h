@@ -1,8 +1,8 @@
 /* The tables of a merge: what the output is made of, each thing once.
  *
- * Six tables, a file each: strings, functions, mappings, locations, label sets, samples. An entry is known by its number, in order of first
- * insertion; entries refer to each other by number, so tables move and grow freely. Two things are the same when google/pprof's Merge holds
- * them for the same (profile/merge.go: the key() functions); the first seen wins for whatever is not part of the key.
+ * Six tables: strings, functions, mappings, locations, label sets, samples. An entry is known by its number, in order of first insertion;
+ * entries refer to each other by number, so tables move and grow freely. What is the same is known by one key, the hash of its content
+ * (content.h); the first seen wins for whatever is not part of that.
  *
  * Every insertion can be undone back to a mark, so that an input that turns out broken leaves nothing behind. Values are added last,
  * when nothing can fail any more.
@@ -11,8 +11,7 @@
 #pragma once
 
 #include "arena.h"
-#include "hash.h"
-#include "slots.h"
+#include "index.h"
 
 #include <pgofs/error.h>
 
@@ -21,24 +20,24 @@
 /* Strings: any bytes. Number 0 is "". */
 struct pgofs_string {
 	const uint8_t *data; /* in the arena */
-	uint32_t len, hash;
+	uint32_t len;
 };
 
 struct pgofs_strings {
 	struct pgofs_string *v;
 	size_t n, cap;
-	struct pgofs_slots slots;
+	struct pgofs_index index;
 };
 
 struct pgofs_function {
-	uint32_t name, system_name, filename, hash;
+	uint32_t name, system_name, filename;
 	int64_t start_line;
 };
 
 struct pgofs_functions {
 	struct pgofs_function *v;
 	size_t n, cap;
-	struct pgofs_slots slots;
+	struct pgofs_index index;
 };
 
 enum pgofs_mapping_has {
@@ -50,14 +49,14 @@ enum pgofs_mapping_has {
 
 struct pgofs_mapping {
 	uint64_t start, limit, offset;
-	uint32_t file, build_id, hash;
+	uint32_t file, build_id;
 	uint32_t has; /* enum pgofs_mapping_has */
 };
 
 struct pgofs_mappings {
 	struct pgofs_mapping *v;
 	size_t n, cap;
-	struct pgofs_slots slots;
+	struct pgofs_index index;
 };
 
 struct pgofs_line {
@@ -65,7 +64,7 @@ struct pgofs_line {
 	uint32_t function;
 };
 
-/* Nearly all have one line: that is in the entry, so that comparing it waits for memory once. */
+/* Nearly all have one line. */
 struct pgofs_location {
 	uint64_t address;
 	union {
@@ -74,7 +73,6 @@ struct pgofs_location {
 	};
 	uint32_t n_lines;
 	uint32_t mapping; /* PGOFS_NONE where it has none */
-	uint32_t hash;
 	bool folded;
 };
 
@@ -86,7 +84,7 @@ static inline const struct pgofs_line *pgofs_location_lines(const struct pgofs_l
 struct pgofs_locations {
 	struct pgofs_location *v;
 	size_t n, cap;
-	struct pgofs_slots slots;
+	struct pgofs_index index;
 };
 
 /* One label of a set. Sets are sorted as google/pprof writes them: text before numbers, then by key; values of one key in the
@@ -99,36 +97,35 @@ struct pgofs_label {
 
 struct pgofs_label_set {
 	const struct pgofs_label *label; /* in the arena */
-	uint32_t n, hash;
+	uint32_t n;
 };
 
 /* Number 0 is the empty set. */
 struct pgofs_label_sets {
 	struct pgofs_label_set *v;
 	size_t n, cap;
-	struct pgofs_slots slots;
+	struct pgofs_index index;
 };
 
-/* A stack is kept as it will be written: the location ids (numbers + 1), leaf first, as varints. */
+/* A stack is kept as it will be written: the location ids (numbers + 1), leaf first, as varints. Nine tenths of a merge's memory is in
+ * samples, so an entry is 24 bytes, and its stack one or two bytes a frame. Values lie beside the key, as many as there are types: adding an
+ * input's touches nothing else. */
 struct pgofs_stacked {
 	const uint8_t *stack; /* in the arena */
 	uint32_t stack_bytes, n_locations;
-	uint32_t labels, hash;
+	uint32_t labels;
 };
 
 struct pgofs_samples {
 	struct pgofs_stacked *v;
 	size_t n, cap;
-	int64_t *value; /* n * n_types */
-	size_t value_cap;
-	struct pgofs_slots slots;
+	struct pgofs_index index;
 };
 
 /* Location ids stay below it, so that one is at most four bytes in a stack. */
 #define PGOFS_LOCATIONS_MAX ((size_t)1 << 28)
 
 struct pgofs_tables {
-	struct pgofs_seed seed;
 	struct pgofs_arena arena;
 	struct pgofs_strings strings;
 	struct pgofs_functions functions;
@@ -150,49 +147,27 @@ struct pgofs_tables_mark pgofs_tables_mark(const struct pgofs_tables *t);
 void pgofs_tables_undo(struct pgofs_tables *t, struct pgofs_tables_mark mark);
 size_t pgofs_tables_memory_bytes(const struct pgofs_tables *t);
 
-/* How many may be looked up at once. */
-#define PGOFS_AT_ONCE 64
+/* Each table: what the index does not find under its key is inserted. The entry, and what it points to, is borrowed for the call. 0 with the
+ * number; -ENOMEM or -EFBIG with everything as it was. */
+int pgofs_strings_insert(struct pgofs_tables *t, struct pgofs_hash key, const uint8_t *data, size_t len, uint32_t *ret);
+int pgofs_functions_insert(struct pgofs_tables *t, struct pgofs_hash key, const struct pgofs_function *f,
+			   uint32_t *ret);
+int pgofs_mappings_insert(struct pgofs_tables *t, struct pgofs_hash key, const struct pgofs_mapping *m, uint32_t *ret);
+int pgofs_locations_insert(struct pgofs_tables *t, struct pgofs_hash key, const struct pgofs_location *l,
+			   uint32_t *ret);
+int pgofs_label_sets_insert(struct pgofs_tables *t, struct pgofs_hash key, const struct pgofs_label *label, size_t n,
+			    uint32_t *ret);
 
-/* Each table: `find` looks n up, ret[i] is the number or PGOFS_NONE; `add` finds or inserts one, and returns 0 with the number, -ENOMEM or
- * -EFBIG with everything as it was. */
-struct pgofs_wanted {
-	const uint8_t *data;
-	size_t len;
-};
-void pgofs_strings_find(const struct pgofs_tables *t, const struct pgofs_wanted *wanted, size_t n, uint32_t *ret);
+/* A new sample's values are all 0. */
+int pgofs_samples_insert(struct pgofs_tables *t, struct pgofs_hash key, const struct pgofs_stacked *s, uint32_t *ret);
+
+/* Finds or inserts a string by its bytes. */
 int pgofs_string_add(struct pgofs_tables *t, const uint8_t *data, size_t len, uint32_t *ret);
 bool pgofs_string_is(const struct pgofs_tables *t, uint32_t number, const char *text);
 
-void pgofs_functions_find(const struct pgofs_tables *t, const struct pgofs_function *f, size_t n, uint32_t *ret);
-int pgofs_functions_add(struct pgofs_tables *t, const struct pgofs_function *f, uint32_t *ret);
-
-/* Of mappings there are few: one, whose number it returns. */
-uint32_t pgofs_mappings_find(const struct pgofs_tables *t, const struct pgofs_mapping *m);
-int pgofs_mappings_add(struct pgofs_tables *t, const struct pgofs_mapping *m, uint32_t *ret);
-
-/* `l->many` is borrowed for the call. */
-void pgofs_locations_find(const struct pgofs_tables *t, const struct pgofs_location *l, size_t n, uint32_t *ret);
-int pgofs_locations_add(struct pgofs_tables *t, const struct pgofs_location *l, uint32_t *ret);
-
-/* Sorts `label` in place; borrowed for the call. */
-int pgofs_label_sets_add(struct pgofs_tables *t, struct pgofs_label *label, size_t n, uint32_t *ret);
-
-/* A sample's hash; s->stack, stack_bytes and labels must be set. */
-uint32_t pgofs_samples_hash(const struct pgofs_tables *t, const struct pgofs_stacked *s);
-
-/* s->stack is borrowed, s->hash is set. A new sample's values are all 0. */
-int pgofs_samples_add(struct pgofs_tables *t, const struct pgofs_stacked *s, uint32_t *ret);
-
-/* Asks for the entry that a sample with this hash most likely is, and then for its stack: a look-up that follows waits less. */
-uint32_t pgofs_samples_prefetch(const struct pgofs_tables *t, uint32_t hash);
-void pgofs_samples_prefetch_stack(const struct pgofs_tables *t, uint32_t likely);
-
-/* The same without looking for an equal one: a profile that is not merged keeps its samples apart. */
-int pgofs_samples_append(struct pgofs_tables *t, const struct pgofs_stacked *s, uint32_t *ret);
-
 static inline int64_t *pgofs_samples_values(const struct pgofs_tables *t, size_t number)
 {
-	return t->samples.value + number * t->n_types;
+	return pgofs_index_beside(&t->samples.index, number);
 }
 
 bool pgofs_samples_all_zero(const struct pgofs_tables *t, size_t number);

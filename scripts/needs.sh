@@ -10,7 +10,7 @@ packages_to() {
   build)
     echo meson ninja-build gcc libc6-dev pkg-config
     echo libfuse3-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libdeflate-dev libpcre2-dev libexpat1-dev libjansson-dev
-    echo libyaml-dev libc-ares-dev libmicrohttpd-dev
+    echo libxxhash-dev libyaml-dev libc-ares-dev libmicrohttpd-dev
     ;;
   run) echo fuse3 ;;
   demo) echo curl ;;

@@ -67,7 +67,7 @@ PGOFS_DEFINE_FREEP(struct pgofs_merge, pgofs_merge_free)
 struct pgofs_merge_input {
 	const char *path;   /* "sample/2026/11/22/101500Z-web-3.pprof" */
 	const char *source; /* "web-3", or NULL */
-	int64_t taken_ns; /* 0: when the profile says itself */
+	int64_t taken_ns;   /* 0: when the profile says itself */
 	size_t stored_bytes;
 };
 
@@ -76,8 +76,8 @@ struct pgofs_merge_input {
 int pgofs_merge_add(struct pgofs_merge *m, const void *raw, size_t len, const struct pgofs_merge_input *input,
 		    struct pgofs_error *err);
 
-/* A profile decoded for a merge, by another thread than the merge's if need be: a tenth of the work, and all of it that does not need the merge.
- * Belongs to one thread at a time; reused from one profile to the next. */
+/* A profile decoded for a merge, by another thread than the merge's if need be: for .pprof that is most of the work, all of it that does not need
+ * the merge. Belongs to one thread at a time; reused from one profile to the next. */
 struct pgofs_decoded;
 
 /* NULL when memory is out. */
@@ -85,14 +85,14 @@ struct pgofs_decoded *pgofs_decoded_new(void);
 void pgofs_decoded_free(struct pgofs_decoded *d);
 PGOFS_DEFINE_FREEP(struct pgofs_decoded, pgofs_decoded_free)
 
-/* Decodes one in raw form, which is borrowed until it was added. What is wrong with it, adding it will tell. */
-void pgofs_decoded_read(struct pgofs_decoded *d, const void *raw, size_t len);
+/* Decodes one in raw form, which is borrowed until it was added, for merges of that view. What is wrong with it, adding it will tell. */
+void pgofs_decoded_read(struct pgofs_decoded *d, enum pgofs_view view, const void *raw, size_t len);
 
 /* About how many bytes it holds. */
 size_t pgofs_decoded_memory_bytes(const struct pgofs_decoded *d);
 
 /* pgofs_merge_add of the profile read last, to any merge. */
-int pgofs_merge_add_decoded(struct pgofs_merge *m, struct pgofs_decoded *d, const struct pgofs_merge_input *input,
+int pgofs_merge_add_decoded(struct pgofs_merge *m, const struct pgofs_decoded *d, const struct pgofs_merge_input *input,
 			    struct pgofs_error *err);
 
 /* Notes for the report that an input was left out, and why. Does nothing in the other views. */

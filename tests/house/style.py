@@ -17,7 +17,7 @@ KEPT_IN = {
     r"expat\.h": r"backends/s3",
     r"openssl/": r"(backends|fs)/",
     r".*pb-c\.h|protobuf-c/": r"pprof/",
-    r"(zlib|libdeflate)\.h": r"pprof/",
+    r"(zlib|libdeflate|xxhash)\.h": r"pprof/",
     r"pgofs/backend-impl\.h": r"backends/",
     r"pgofs/backend\.h": r"(include|backends|fs)/",
     r"pgofs/pprof\.h": r"(include|pprof|collector|fs)/",

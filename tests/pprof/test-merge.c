@@ -449,10 +449,10 @@ Test(merge, takes_profiles_that_were_decoded_elsewhere)
 	cr_assert_eq(pgofs_merge_new(PGOFS_VIEW_PPROF, &m, &err), 0);
 	cr_expect_eq(pgofs_merge_add_decoded(m, d, NULL, &err), -EINVAL, "nothing was read yet");
 	for (int i = 0; i < 3; i++) {
-		pgofs_decoded_read(d, in[i]->data, in[i]->len);
+		pgofs_decoded_read(d, PGOFS_VIEW_PPROF, in[i]->data, in[i]->len);
 		cr_expect_gt(pgofs_decoded_memory_bytes(d), 100);
 		cr_assert_eq(pgofs_merge_add_decoded(m, d, NULL, &err), 0, "%s", err.text);
-		pgofs_decoded_read(d, first.data, first.len - 1);
+		pgofs_decoded_read(d, i ? PGOFS_VIEW_PPROF : PGOFS_VIEW_PGO, first.data, first.len - 1);
 		cr_expect_eq(pgofs_merge_add_decoded(m, d, NULL, &err), -EINVAL);
 		cr_expect_eq(pgofs_merge_add(m, first.data, first.len - 1, NULL, &same), -EINVAL);
 		cr_expect_str_eq(err.text, same.text);
