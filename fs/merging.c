@@ -10,39 +10,23 @@
  * thousand, on every read. The .pgo is small and goes where bytes are kept (build contexts, repositories): level 6. */
 #include "merging.h"
 
-#include "gather.h"
+#include "ahead.h"
 #include "stages.h"
 
 #include <pgofs/cleanup.h>
 
 #include <errno.h>
-#include <stdbool.h>
 #include <unistd.h>
-
-/* Inputs larger than this are decoded when their turn has come, one at a time: decoded, a hostile one may be twenty times as large. */
-#define AHEAD_MAX ((size_t)1 << 20)
-
-/* Decoded ones larger than this are not kept for the next input. */
-#define KEPT_MAX ((size_t)4 << 20)
-
-struct ahead {
-	struct pgofs_decoded *decoded; /* owned */
-	bool ready;
-};
 
 struct run {
 	const struct pgofs_merging *m;
 	struct pgofs_merge *merge;
-	struct ahead
-	    *ahead; /* owned; input i is at i modulo n_ahead. One thread at a time has each, as gather.h says */
-	size_t n_ahead;
+	struct pgofs_ahead ahead;
 };
 
 static void run_done(struct run *run)
 {
-	for (size_t i = 0; run->ahead && i < run->n_ahead; i++)
-		pgofs_decoded_free(run->ahead[i].decoded);
-	free(run->ahead);
+	pgofs_ahead_done(&run->ahead);
 	pgofs_merge_free(run->merge);
 }
 
@@ -100,27 +84,16 @@ int pgofs_merging_add(const struct pgofs_merging *m, struct pgofs_merge *merge, 
 
 static size_t decode(void *context, size_t i, const void *raw, size_t len)
 {
-	const struct run *run = context;
-	struct ahead *a = &run->ahead[i % run->n_ahead];
-	if (len > AHEAD_MAX || (!a->decoded && !(a->decoded = pgofs_decoded_new())))
-		return 0;
-	int64_t began_ns = pgofs_monotonic_ns();
-	pgofs_decoded_read(a->decoded, run->m->view, raw, len);
-	pgofs_stages_end(run->m->stages, PGOFS_STAGE_FOLD, began_ns);
-	a->ready = true;
-	return pgofs_decoded_memory_bytes(a->decoded);
+	return pgofs_ahead_decode(&((struct run *)context)->ahead, i, raw, len);
 }
 
 static int each(void *context, size_t i, const void *raw, size_t len, const char *why, struct pgofs_error *err)
 {
-	const struct run *run = context;
+	struct run *run = context;
 	const struct pgofs_merging *m = run->m;
-	struct ahead *a = &run->ahead[i % run->n_ahead];
-	struct pgofs_gathered got = { raw, len, why, a->ready ? a->decoded : NULL };
+	struct pgofs_gathered got = { raw, len, why, pgofs_ahead_of(&run->ahead, i) };
 	int r = pgofs_merging_add(m, run->merge, i, &got, err);
-	if (a->ready && pgofs_decoded_memory_bytes(a->decoded) > KEPT_MAX)
-		pgofs_decoded_free(STEAL(a->decoded));
-	a->ready = false;
+	pgofs_ahead_passed(&run->ahead, i);
 	if (r == 0 && m->progress)
 		m->progress(m->progress_context, i + 1, m->n);
 	return r;
@@ -132,20 +105,31 @@ unsigned pgofs_merging_n_inflate(void)
 	return n > 1 ? (unsigned)n : 1;
 }
 
+int pgofs_merging_deflate(const struct pgofs_merging *m, struct pgofs_buf *raw, struct pgofs_bytes **ret,
+			  struct pgofs_error *err)
+{
+	_cleanup_(pgofs_buf_done) struct pgofs_buf stored = PGOFS_BUF(m->raw_max_bytes);
+	int64_t began_ns = pgofs_monotonic_ns();
+	int r = pgofs_pprof_deflate(raw->data, raw->len, m->view == PGOFS_VIEW_PGO ? 6 : 1, &stored, err);
+	pgofs_stages_end(m->stages, PGOFS_STAGE_DEFLATE, began_ns);
+	if (r < 0)
+		return r;
+	*ret = pgofs_bytes_consume_buf(&stored);
+	return *ret ? 0 : pgofs_error_errno(err, -ENOMEM, "merge");
+}
+
 int pgofs_merging_finish(const struct pgofs_merging *m, struct pgofs_merge *merge, struct pgofs_bytes **ret,
 			 struct pgofs_error *err)
 {
 	_cleanup_(pgofs_buf_done) struct pgofs_buf raw = PGOFS_BUF(m->raw_max_bytes);
-	_cleanup_(pgofs_buf_done) struct pgofs_buf stored = PGOFS_BUF(m->raw_max_bytes);
 	int64_t began_ns = pgofs_monotonic_ns();
 	int r = pgofs_merge_encode(merge, &raw, err);
-	began_ns = pgofs_stages_end(m->stages, PGOFS_STAGE_ENCODE, began_ns);
-	if (r == 0 && m->view != PGOFS_VIEW_TXT)
-		r = pgofs_pprof_deflate(raw.data, raw.len, m->view == PGOFS_VIEW_PGO ? 6 : 1, &stored, err);
-	pgofs_stages_end(m->stages, PGOFS_STAGE_DEFLATE, began_ns);
+	pgofs_stages_end(m->stages, PGOFS_STAGE_ENCODE, began_ns);
 	if (r < 0)
 		return r;
-	*ret = pgofs_bytes_consume_buf(m->view == PGOFS_VIEW_TXT ? &raw : &stored);
+	if (m->view != PGOFS_VIEW_TXT)
+		return pgofs_merging_deflate(m, &raw, ret, err);
+	*ret = pgofs_bytes_consume_buf(&raw);
 	return *ret ? 0 : pgofs_error_errno(err, -ENOMEM, "merge");
 }
 
@@ -168,10 +152,9 @@ int pgofs_merging_run(const struct pgofs_merging *m, struct pgofs_bytes **ret, s
 		.memory_bytes = m->memory_bytes,
 		.stages = m->stages,
 	};
-	run.n_ahead = pgofs_gather_n_ahead(&g);
-	run.ahead = calloc(run.n_ahead, sizeof *run.ahead);
-	if (!run.ahead)
-		return pgofs_error_errno(err, -ENOMEM, "merge");
+	r = pgofs_ahead_init(&run.ahead, m->view, &g);
+	if (r < 0)
+		return pgofs_error_errno(err, r, "merge");
 	r = pgofs_gather_run(&g, err);
 	return r < 0 ? r : pgofs_merging_finish(m, run.merge, ret, err);
 }

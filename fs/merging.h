@@ -47,19 +47,23 @@ struct pgofs_gathered {
 	const void *raw;
 	size_t len;
 	const char *why;
-	struct pgofs_decoded *decoded; /* nullable: the same, already decoded */
+	const struct pgofs_decoded *decoded; /* nullable: the same, already decoded */
 };
 
 /* m->fetch, counted. From any thread. */
 int pgofs_merging_fetch(const struct pgofs_merging *m, size_t i, struct pgofs_bytes **ret, struct pgofs_error *err);
 
 /* Folds input `i` into `merge`, or leaves it out and says so. Below 0 ends the merge. */
-int pgofs_merging_add(const struct pgofs_merging *m, struct pgofs_merge *merge, size_t i, const struct pgofs_gathered *got,
-		      struct pgofs_error *err);
+int pgofs_merging_add(const struct pgofs_merging *m, struct pgofs_merge *merge, size_t i,
+		      const struct pgofs_gathered *got, struct pgofs_error *err);
 
 /* The bytes of the merged file. */
 int pgofs_merging_finish(const struct pgofs_merging *m, struct pgofs_merge *merge, struct pgofs_bytes **ret,
 			 struct pgofs_error *err);
+
+/* The same, of what another way has made raw; `raw` may be taken over. */
+int pgofs_merging_deflate(const struct pgofs_merging *m, struct pgofs_buf *raw, struct pgofs_bytes **ret,
+			  struct pgofs_error *err);
 
 /* How many inputs are inflated at the same time. */
 unsigned pgofs_merging_n_inflate(void);

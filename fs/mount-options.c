@@ -43,7 +43,7 @@ const struct pgofs_option pgofs_mount_option_table[] = {
 	{ "max-inflated", 0, PGOFS_OPTION_SIZE, AT(max_inflated_bytes), "1GiB", "SIZE",
 	  "largest stored profile, uncompressed" },
 	{ "memory", 0, PGOFS_OPTION_SIZE, AT(memory_bytes), NULL, "SIZE",
-	  "for what is kept between calls; files held open may take as much again (default: 256MiB, or a quarter of "
+	  "for what is kept between calls; files held open may take as much again (default: 512MiB, or a quarter of "
 	  "the "
 	  "cgroup's limit)" },
 	{ "spool", 0, PGOFS_OPTION_SIZE, AT(spool_bytes), NULL, "SIZE",
@@ -256,7 +256,7 @@ static void set_sizes(struct pgofs_mount_options *o)
 {
 	if (!o->memory_bytes) {
 		uint64_t quarter = pgofs_memory_limit() / 4;
-		o->memory_bytes = quarter < 256 * PGOFS_MIB ? quarter : 256 * PGOFS_MIB;
+		o->memory_bytes = quarter < 512 * PGOFS_MIB ? quarter : 512 * PGOFS_MIB;
 	}
 	if (!o->spool_bytes)
 		o->spool_bytes = o->memory_bytes > 64 * PGOFS_MIB ? o->memory_bytes : 64 * PGOFS_MIB;

@@ -184,6 +184,7 @@ static int open_tree(struct mount *m, struct pgofs_error *err)
 	struct pgofs_tree_config config = PGOFS_TREE_CONFIG_DEFAULTS;
 	config.read_only = o->read_only;
 	config.no_rollups = o->no_rollups;
+	config.reads_again = true;
 	config.refresh_ns = o->refresh_ns - o->refresh_ns / 5; /* the kernel may believe a name for the rest */
 	config.stored_max_bytes = o->max_profile_bytes;
 	config.raw_max_bytes = o->max_inflated_bytes;

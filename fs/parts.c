@@ -102,16 +102,6 @@ static void put_in_order(struct cutting *c)
 
 /* ---- cuts ---- */
 
-static uint64_t hash_of(const struct pgofs_input *input)
-{
-	uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a, its bits mixed in the end */
-	for (const char *at = input->item->name; *at; at++)
-		h = (h ^ (uint8_t)*at) * UINT64_C(1099511628211);
-	h = (h ^ h >> 33) * UINT64_C(0xff51afd7ed558ccd);
-	h = (h ^ h >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
-	return h ^ h >> 33;
-}
-
 static bool same_month(const char *a, const char *b)
 {
 	size_t len = (size_t)(strrchr(a, '/') - a);
@@ -129,7 +119,7 @@ static enum level cut_before(const struct cutting *c, size_t at)
 		return a / 360 != b / 360 ? QUARTER : HOUR;
 	if (a != b)
 		return a / 10 != b / 10 ? TEN_MINUTES : MINUTE;
-	int level = __builtin_ctzll(hash_of(&c->p->inputs[behind]) | UINT64_C(1) << 63) / HASH_BITS;
+	int level = __builtin_ctzll(pgofs_input_hash(&c->p->inputs[behind]) | UINT64_C(1) << 63) / HASH_BITS;
 	return level < MINUTE - HASH ? (enum level)level : MINUTE - HASH;
 }
 
@@ -137,9 +127,10 @@ static enum level cut_before(const struct cutting *c, size_t at)
 
 static int begin_digest(struct cutting *c)
 {
-	return EVP_DigestInit_ex(c->digest, EVP_sha256(), NULL) && EVP_DigestUpdate(c->digest, c->p->salt, c->p->salt_len)
-		       ? 0
-		       : -ENOMEM;
+	return EVP_DigestInit_ex(c->digest, EVP_sha256(), NULL) &&
+		       EVP_DigestUpdate(c->digest, c->p->salt, c->p->salt_len)
+		   ? 0
+		   : -ENOMEM;
 }
 
 static int add_part(struct cutting *c, struct pgofs_part part, uint32_t *ret)
@@ -165,18 +156,12 @@ static int add_part(struct cutting *c, struct pgofs_part part, uint32_t *ret)
 	return 0;
 }
 
-/* Over "PATH NUL VERSION NUL SIZE NUL" of each input. */
 static int make_leaf(struct cutting *c, uint32_t end, uint32_t *ret)
 {
 	struct pgofs_part part = { .first = c->begin[HASH], .n = end - c->begin[HASH], .is_leaf = true };
 	int r = begin_digest(c);
-	for (uint32_t i = part.first; r == 0 && i < end; i++) {
-		char text[PGOFS_PATH_SIZE + PGOFS_VERSION_SIZE + 32];
-		const struct pgofs_input *input = &c->p->inputs[c->p->order[i]];
-		int n = snprintf(text, sizeof text, "%s/%s%c%s%c%llu", input->dir, input->item->name, 0,
-				 input->item->version, 0, (unsigned long long)input->item->size_bytes);
-		r = EVP_DigestUpdate(c->digest, text, (size_t)n + 1) ? 0 : -ENOMEM;
-	}
+	for (uint32_t i = part.first; r == 0 && i < end; i++)
+		r = pgofs_input_digest(c->digest, &c->p->inputs[c->p->order[i]]);
 	return r < 0 ? r : add_part(c, part, ret);
 }
 

@@ -302,25 +302,38 @@ char *pgofs_input_path(char buf[static PGOFS_PATH_SIZE], const struct pgofs_inpu
 	return buf;
 }
 
+/* FNV-1a, its bits mixed in the end. */
+uint64_t pgofs_input_hash(const struct pgofs_input *input)
+{
+	uint64_t h = UINT64_C(14695981039346656037);
+	for (const char *at = input->item->name; *at; at++)
+		h = (h ^ (uint8_t)*at) * UINT64_C(1099511628211);
+	h = (h ^ h >> 33) * UINT64_C(0xff51afd7ed558ccd);
+	h = (h ^ h >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
+	return h ^ h >> 33;
+}
+
+int pgofs_input_digest(EVP_MD_CTX *digest, const struct pgofs_input *input)
+{
+	char text[PGOFS_PATH_SIZE + PGOFS_VERSION_SIZE + 32];
+	int n = snprintf(text, sizeof text, "%s/%s%c%s%c%llu", input->dir, input->item->name, 0, input->item->version,
+			 0, (unsigned long long)input->item->size_bytes);
+	return EVP_DigestUpdate(digest, text, (size_t)n + 1) ? 0 : -ENOMEM;
+}
+
 static void free_digest(EVP_MD_CTX **h)
 {
 	EVP_MD_CTX_free(*h);
 }
 
-/* Over "PATH NUL VERSION NUL SIZE NUL" of each input. */
 static int take_fingerprint(struct pgofs_selection *s)
 {
 	_cleanup_(free_digest) EVP_MD_CTX *h = EVP_MD_CTX_new();
 	if (!h || !EVP_DigestInit_ex(h, EVP_sha256(), NULL))
 		return -ENOMEM;
 	for (size_t i = 0; i < s->n; i++) {
-		char path[PGOFS_PATH_SIZE], size[32];
-		const struct pgofs_item *item = s->inputs[i].item;
-		pgofs_input_path(path, &s->inputs[i]);
-		int n = snprintf(size, sizeof size, "%llu", (unsigned long long)item->size_bytes);
-		EVP_DigestUpdate(h, path, strlen(path) + 1);
-		EVP_DigestUpdate(h, item->version, strlen(item->version) + 1);
-		EVP_DigestUpdate(h, size, (size_t)n + 1);
+		if (pgofs_input_digest(h, &s->inputs[i]) < 0)
+			return -ENOMEM;
 	}
 	return EVP_DigestFinal_ex(h, s->fingerprint, NULL) ? 0 : -ENOMEM;
 }

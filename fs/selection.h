@@ -8,6 +8,7 @@
 
 #include <pgofs/name.h>
 
+#include <openssl/evp.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -60,6 +61,12 @@ int pgofs_selection_hour(const struct pgofs_selection *s, const char *dir, int64
 
 /* The input's path. */
 char *pgofs_input_path(char buf[static PGOFS_PATH_SIZE], const struct pgofs_input *input);
+
+/* Of the input's name: the same on every machine, with all bits alike. */
+uint64_t pgofs_input_hash(const struct pgofs_input *input);
+
+/* Adds to a digest what tells an input from any other: "PATH NUL VERSION NUL SIZE NUL". -ENOMEM. */
+int pgofs_input_digest(EVP_MD_CTX *digest, const struct pgofs_input *input);
 
 /* The directories, from `app` (or every app) down to days, that the window touches and that are in the storage: each level's paths, in byte
  * order of "PATH/". Used to walk a part of the tree; the window may be the whole of time. */

@@ -26,6 +26,7 @@ struct pgofs_tree;
 struct pgofs_tree_config {
 	bool read_only;
 	bool no_rollups;         /* neither look for stored parts of merges, nor store any */
+	bool reads_again;        /* merged files will be read again: keep what makes that cheap, of memory_bytes */
 	int64_t refresh_ns;      /* how long a listing is believed: changes made elsewhere show within it */
 	size_t stored_max_bytes; /* of one stored profile */
 	size_t raw_max_bytes;    /* of one stored profile, inflated */

@@ -11,6 +11,7 @@
 
 #include "flight.h"
 #include "merging-parts.h"
+#include "merging-standing.h"
 
 #include <pgofs/log.h>
 
@@ -42,6 +43,7 @@ struct pgofs_views {
 	pthread_cond_t landed;
 	unsigned n_making;
 	struct pgofs_parts_kept *parts;
+	struct pgofs_standings *standings;
 	struct kept *buckets[N_BUCKETS];
 	struct kept *newest, *oldest;
 	struct pgofs_views_stats stats; /* but for what is in `stages` */
@@ -74,7 +76,10 @@ int pgofs_views_new(const struct pgofs_views_config *config, struct pgofs_views 
 		return pgofs_error_errno(err, -ENOMEM, "views");
 	v->config = *config;
 	v->parts = pgofs_parts_kept_new(config->parts_bytes);
-	if (!v->parts) {
+	v->standings = pgofs_standings_new(config->standings_bytes);
+	if (!v->parts || !v->standings) {
+		pgofs_parts_kept_free(v->parts);
+		pgofs_standings_free(v->standings);
 		free(v);
 		return pgofs_error_errno(err, -ENOMEM, "views");
 	}
@@ -166,6 +171,7 @@ void pgofs_views_free(struct pgofs_views *v)
 	while (v->newest)
 		drop(v, v->newest);
 	pgofs_parts_kept_free(v->parts);
+	pgofs_standings_free(v->standings);
 	pthread_cond_destroy(&v->landed);
 	pthread_mutex_destroy(&v->mutex);
 	free(v);
@@ -176,10 +182,9 @@ void pgofs_views_free(struct pgofs_views *v)
 struct making {
 	struct pgofs_views *v;
 	const struct pgofs_selection *s;
-	enum pgofs_view view;
-	bool without_gone;
+	const struct pgofs_views_wanted *wanted;
 	atomic_bool some_gone;
-	uint64_t n_skipped, n_parts_made, n_parts_used;
+	uint64_t n_skipped, n_parts_made, n_parts_used, n_runs_made, n_runs_used;
 	struct pgofs_error first_skipped;
 	char path[PGOFS_PATH_SIZE], source[PGOFS_NAME_MAX + 1]; /* of the input being described */
 };
@@ -193,7 +198,7 @@ static int fetch(void *context, size_t i, struct pgofs_bytes **ret, struct pgofs
 				  m->v->config.stored_max_bytes, ret, NULL, err);
 	if (r != -ENOENT && r != -ESTALE)
 		return r;
-	if (!m->without_gone)
+	if (!m->wanted->without_gone)
 		return pgofs_error_wrap(err, -ESTALE, "%s changed while it was being merged", path);
 	m->some_gone = true;
 	return pgofs_error_set(err, -ENODATA, "removed or replaced while it was being merged");
@@ -229,16 +234,22 @@ static int skipped(void *context, size_t i, const char *why, struct pgofs_error 
 	return 0;
 }
 
-/* What is the same for all parts of this process goes into their fingerprints: the limits decide which inputs are left out. The number
+/* What is the same for all parts and runs of this process goes into their fingerprints: the limits decide which inputs are left out. The number
  * is to be raised when the same inputs make another part: stored ones outlive the program. */
+#define SALT_SIZE 128
+
+static size_t make_salt(const struct pgofs_views_config *c, char ret[static SALT_SIZE])
+{
+	return (size_t)snprintf(ret, SALT_SIZE, "pgofs parts 1 %zu %zu", c->stored_max_bytes, c->raw_max_bytes) + 1;
+}
+
 static int merge_in_parts(struct making *m, const struct pgofs_merging *merging, struct pgofs_bytes **ret,
 			  struct pgofs_error *err)
 {
 	_cleanup_(pgofs_parts_freep) struct pgofs_parts *parts = NULL;
 	const struct pgofs_views_config *c = &m->v->config;
-	char salt[128];
-	int len = snprintf(salt, sizeof salt, "pgofs parts 1 %zu %zu", c->stored_max_bytes, c->raw_max_bytes);
-	int r = pgofs_parts_new(m->s->inputs, m->s->n, salt, (size_t)len + 1, &parts, err);
+	char salt[SALT_SIZE];
+	int r = pgofs_parts_new(m->s->inputs, m->s->n, salt, make_salt(c, salt), &parts, err);
 	if (r < 0)
 		return r;
 	struct pgofs_merging_parts x = { .merging = merging,
@@ -253,16 +264,39 @@ static int merge_in_parts(struct making *m, const struct pgofs_merging *merging,
 	return r;
 }
 
+/* Where another thread has the standing merge, this one does without. */
+static int merge_standing(struct making *m, const struct pgofs_merging *merging, struct pgofs_bytes **ret,
+			  struct pgofs_error *err)
+{
+	char salt[SALT_SIZE];
+	struct pgofs_merging_standing x = { .merging = merging,
+					    .selection = m->s,
+					    .kept = pgofs_standings_take(m->v->standings, m->wanted->standing),
+					    .salt = salt,
+					    .salt_len = make_salt(&m->v->config, salt),
+					    .max_bytes = m->v->config.standings_bytes };
+	if (!x.kept)
+		return -EDOM;
+	int r = pgofs_merging_standing_run(&x, ret, err);
+	pgofs_standings_give(m->v->standings, x.kept);
+	m->n_runs_made = x.n_made;
+	m->n_runs_used = x.n_used;
+	return r;
+}
+
 static int merge_all(struct making *m, const struct pgofs_merging *merging, struct pgofs_bytes **ret,
 		     struct pgofs_error *err)
 {
-	if (m->view == PGOFS_VIEW_PGO && m->s->n >= IN_PARTS_MIN && !m->without_gone) {
-		int r = merge_in_parts(m, merging, ret, err);
-		/* No parts; too large, which at once it might not be; nothing usable, which words are wanted for. */
-		if (r != -EDOM && r != -EFBIG && r != -ENODATA)
-			return r;
-		m->n_skipped = 0;
-	}
+	int r = -EDOM;
+	bool may = m->s->n >= IN_PARTS_MIN && !m->wanted->without_gone;
+	if (may && merging->view == PGOFS_VIEW_PGO)
+		r = merge_in_parts(m, merging, ret, err);
+	else if (may && merging->view == PGOFS_VIEW_PPROF && m->wanted->standing && m->v->config.standings_bytes)
+		r = merge_standing(m, merging, ret, err);
+	/* No parts; too large, which at once it might not be; nothing usable, which words are wanted for. */
+	if (r != -EDOM && r != -EFBIG && r != -ENODATA)
+		return r;
+	m->n_skipped = 0;
 	return pgofs_merging_run(merging, ret, err);
 }
 
@@ -270,7 +304,7 @@ static int merge(struct making *m, struct pgofs_bytes **ret, struct pgofs_error 
 {
 	const struct pgofs_views_config *c = &m->v->config;
 	const struct pgofs_merging merging = {
-		.view = m->view,
+		.view = m->wanted->view,
 		.n = m->s->n,
 		.context = m,
 		.fetch = fetch,
@@ -317,7 +351,7 @@ static int make(struct making *m, struct pgofs_snapshot **ret, struct pgofs_erro
 	int r = merge(m, &snapshot->bytes, err);
 	if (r < 0)
 		return r;
-	r = make_key(m->s, m->view, &snapshot, m->some_gone ? sizeof snapshot : 0, snapshot->fingerprint);
+	r = make_key(m->s, m->wanted->view, &snapshot, m->some_gone ? sizeof snapshot : 0, snapshot->fingerprint);
 	if (r < 0)
 		return pgofs_error_errno(err, r, "merge");
 	*ret = STEAL(snapshot);
@@ -349,6 +383,8 @@ static int make_for_all(struct pgofs_views *v, struct kept *k, struct making *m,
 	v->stats.n_skipped += m->n_skipped;
 	v->stats.n_parts_made += m->n_parts_made;
 	v->stats.n_parts_used += m->n_parts_used;
+	v->stats.n_runs_made += m->n_runs_made;
+	v->stats.n_runs_used += m->n_runs_used;
 	struct pgofs_flight *f = STEAL(k->flight);
 	if (m->some_gone || (r < 0 && r != -ENOENT)) {
 		unlink_bucket(v, k);
@@ -389,11 +425,11 @@ static int take_kept(struct pgofs_views *v, struct kept *k, struct pgofs_snapsho
 	return 0;
 }
 
-int pgofs_views_get(struct pgofs_views *v, const struct pgofs_selection *s, enum pgofs_view view, unsigned flags,
-		    struct pgofs_snapshot **ret, struct pgofs_error *err)
+int pgofs_views_get(struct pgofs_views *v, const struct pgofs_views_wanted *wanted, struct pgofs_snapshot **ret,
+		    struct pgofs_error *err)
 {
 	uint8_t key[PGOFS_FINGERPRINT_SIZE];
-	int r = make_key(s, view, NULL, 0, key);
+	int r = make_key(wanted->selection, wanted->view, NULL, 0, key);
 	if (r < 0)
 		return pgofs_error_errno(err, r, "merge");
 
@@ -407,7 +443,7 @@ int pgofs_views_get(struct pgofs_views *v, const struct pgofs_selection *s, enum
 		pgofs_flight_unref(f);
 		return pgofs_error_errno(err, -ENOMEM, "merge");
 	}
-	struct making m = { .v = v, .s = s, .view = view, .without_gone = flags & PGOFS_VIEWS_WITHOUT_GONE };
+	struct making m = { .v = v, .s = wanted->selection, .wanted = wanted };
 	return make_for_all(v, k, &m, ret, err);
 }
 
@@ -426,6 +462,7 @@ void pgofs_views_stats(struct pgofs_views *v, struct pgofs_views_stats *ret)
 	PGOFS_LOCKED(&v->mutex);
 	*ret = v->stats;
 	ret->parts_bytes = pgofs_parts_kept_bytes(v->parts);
+	ret->standings_bytes = pgofs_standings_bytes(v->standings);
 	ret->fetched_bytes = atomic_load(&v->stages.fetched_bytes);
 	for (int i = 0; i < PGOFS_N_STAGES; i++)
 		ret->stage_ns[i] = atomic_load(&v->stages.ns[i]);

@@ -17,9 +17,10 @@ struct pgofs_views_config {
 	struct pgofs_rollups *rollups; /* borrowed; NULL: none */
 	int64_t (*now_ns)(void);       /* since 1970 */
 	size_t stored_max_bytes, raw_max_bytes;
-	uint64_t memory_bytes; /* snapshots kept; least recently used go first */
-	uint64_t parts_bytes;  /* parts kept, of which snapshots are made when little has changed: parts.h */
-	size_t gather_bytes;   /* inputs held ahead, of one merge */
+	uint64_t memory_bytes;    /* snapshots kept; least recently used go first */
+	uint64_t parts_bytes;     /* parts kept, of which a .pgo is made when little has changed: parts.h */
+	uint64_t standings_bytes; /* standing merges kept, for .pprof: standings.h. 0: none, for who reads once */
+	size_t gather_bytes;      /* inputs held ahead, of one merge */
 	unsigned n_fetch;
 	void (*progress)(void *context, size_t n_done, size_t n); /* nullable */
 	void *progress_context;
@@ -29,14 +30,17 @@ int pgofs_views_new(const struct pgofs_views_config *config, struct pgofs_views 
 void pgofs_views_free(struct pgofs_views *v);
 PGOFS_DEFINE_FREEP(struct pgofs_views, pgofs_views_free)
 
-enum pgofs_views_flags {
-	PGOFS_VIEWS_WITHOUT_GONE = 1 << 0, /* leave out what was removed or replaced since it was selected */
+struct pgofs_views_wanted {
+	const struct pgofs_selection *selection; /* not empty */
+	enum pgofs_view view;
+	bool without_gone;    /* leave out what was removed or replaced since it was selected */
+	const char *standing; /* the path that it is read at, where inputs will come and go under it; else NULL */
 };
 
-/* The snapshot of a selection that is not empty. -ENOENT no input was usable (words name one; the report is made all the same); -ESTALE
- * an input was removed or replaced since: select again. */
-int pgofs_views_get(struct pgofs_views *v, const struct pgofs_selection *s, enum pgofs_view view, unsigned flags,
-		    struct pgofs_snapshot **ret, struct pgofs_error *err);
+/* The snapshot of a selection. -ENOENT no input was usable (words name one; the report is made all the same); -ESTALE an input was removed
+ * or replaced since: select again. */
+int pgofs_views_get(struct pgofs_views *v, const struct pgofs_views_wanted *wanted, struct pgofs_snapshot **ret,
+		    struct pgofs_error *err);
 
 /* Is it known already that no input is usable? Makes nothing. */
 bool pgofs_views_known_unusable(struct pgofs_views *v, const struct pgofs_selection *s, enum pgofs_view view);
@@ -48,5 +52,6 @@ struct pgofs_views_stats {
 	uint64_t stage_ns[PGOFS_N_STAGES]; /* of that, and of threads that help: stages.h */
 	uint64_t n_kept, memory_bytes;
 	uint64_t n_parts_made, n_parts_used, parts_bytes;
+	uint64_t n_runs_made, n_runs_used, standings_bytes;
 };
 void pgofs_views_stats(struct pgofs_views *v, struct pgofs_views_stats *ret);

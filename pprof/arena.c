@@ -21,9 +21,9 @@ static struct pgofs_arena_chunk *chunk_new(struct pgofs_arena *a, size_t need)
 		size = CHUNK_MAX;
 	if (size < need)
 		size = need;
-	if (size > SIZE_MAX - sizeof(struct pgofs_arena_chunk))
+	if (size > SIZE_MAX - sizeof(struct pgofs_arena_chunk) - PGOFS_ARENA_SLACK)
 		return NULL;
-	struct pgofs_arena_chunk *c = malloc(sizeof *c + size);
+	struct pgofs_arena_chunk *c = malloc(sizeof *c + size + PGOFS_ARENA_SLACK);
 	if (!c)
 		return NULL;
 	c->before = a->last;

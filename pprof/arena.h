@@ -18,6 +18,9 @@ struct pgofs_arena_mark {
 	size_t used;
 };
 
+/* So many bytes after any of it may be read, whatever they are: for who reads eight at a time. */
+#define PGOFS_ARENA_SLACK 8
+
 /* `len` bytes aligned to `align` (a power of two, at most 16), not cleared; NULL when memory is out. */
 void *pgofs_arena_take(struct pgofs_arena *a, size_t len, size_t align);
 

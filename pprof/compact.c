@@ -1,7 +1,7 @@
 /* Making tables anew from what is still needed of them.
  *
  * Needed where google/pprof merges a profile with nothing to drop what is not used: after samples cancelled out, and when a sample type is
- * dropped. Everything is numbered again in the order in which the samples left reach it, because that is the order google/pprof would
+ * dropped; and to forget what a standing merge has no more. Everything is numbered again in the order in which the samples left reach it, because that is the order google/pprof would
  * have met it in: mapping before location, functions in the order of lines, locations in the order of the stack. Each thing is there once,
  * so nothing is looked for: it was taken over already, or it is inserted. */
 #include "array.h"
@@ -176,35 +176,21 @@ static int stack(struct taking *x, struct pgofs_stacked *s)
 	return 0;
 }
 
-static int sample(struct taking *x, size_t number, const uint32_t *column, size_t n)
-{
-	const int64_t *value = pgofs_samples_values(x->from, number);
-	struct pgofs_stacked s = x->from->samples.v[number];
-	uint32_t at;
-	int64_t any = 0;
-	for (size_t i = 0; i < n; i++)
-		any |= value[column[i]];
-	if (!any)
-		return 0;
-	int r = stack(x, &s);
-	if (r == 0)
-		r = label_set(x, &s.labels);
-	if (r == 0)
-		r = pgofs_samples_insert(x->into, *pgofs_index_key(&x->from->samples.index, number), &s, &at);
-	for (size_t i = 0; r == 0 && i < n; i++)
-		pgofs_samples_values(x->into, at)[i] = value[column[i]];
-	return r;
-}
-
-int pgofs_tables_compact(struct pgofs_tables *into, const struct pgofs_tables *from, const uint32_t *column, size_t n)
+int pgofs_tables_compact(struct pgofs_tables *into, const struct pgofs_tables *from, const uint32_t *sample, size_t n)
 {
 	struct taking x;
-	uint32_t first = 0;
+	uint32_t number = 0;
 	int r = begin(&x, into, from);
 	if (r == 0 && from->mappings.n)
-		r = mapping(&x, &first); /* it stands for the main program */
-	for (size_t i = 0; r == 0 && i < from->samples.n; i++)
-		r = sample(&x, i, column, n);
+		r = mapping(&x, &number); /* the first stands for the main program */
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		struct pgofs_stacked s = from->samples.v[sample[i]];
+		r = stack(&x, &s);
+		if (r == 0)
+			r = label_set(&x, &s.labels);
+		if (r == 0)
+			r = pgofs_samples_insert(into, *pgofs_index_key(&from->samples.index, sample[i]), &s, &number);
+	}
 	done(&x);
 	return r;
 }

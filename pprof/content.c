@@ -115,7 +115,7 @@ static struct pgofs_hash hash_one_line(const struct pgofs_content *c, const stru
 	return hash(s, &key, sizeof key);
 }
 
-static struct pgofs_hash hash_lines(const struct pgofs_content *c, const struct pgofs_secret *s,
+static struct pgofs_hash hash_lines(struct pgofs_content *c, const struct pgofs_secret *s,
 				    const struct where *where, const struct pgofs_raw_line *line, uint32_t n)
 {
 	struct {
@@ -128,6 +128,7 @@ static struct pgofs_hash hash_lines(const struct pgofs_content *c, const struct 
 		key.line = line[i].line;
 		key.left = n - 1 - i;
 		key.column = key.left ? 0 : line[i].column;
+		c->inlined_columns |= key.left && line[i].column;
 		key.before = hash(s, &key, sizeof key);
 	}
 	return key.before;
@@ -185,6 +186,7 @@ int pgofs_content_read(struct pgofs_content *c, const struct pgofs_profile *p, s
 	const struct pgofs_secret *s = pgofs_secret();
 	if (room(c, p) < 0 || begin_sets(c) < 0)
 		return pgofs_error_errno(err, -ENOMEM, "reading a profile");
+	c->inlined_columns = false;
 	hash_strings(c, p, s);
 	hash_functions(c, p, s);
 	hash_mappings(c, p);

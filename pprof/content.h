@@ -28,6 +28,7 @@ struct pgofs_content {
 	size_t string_cap, function_cap, mapping_cap, location_cap, sample_cap, value_cap, labels_cap, set_cap,
 	    label_cap;
 	size_t n_sets, n_labels;
+	bool inlined_columns;       /* some line that is not its location's last has a column: no part of any key */
 	struct pgofs_index spelled; /* sets, by their bytes in the profile: they repeat */
 	struct pgofs_stack stack;   /* scratch */
 };

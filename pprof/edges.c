@@ -21,7 +21,7 @@
 int pgofs_edges_init(struct pgofs_edges *e)
 {
 	*e = (struct pgofs_edges){ .seed = pgofs_seed_new() };
-	return pgofs_tables_init(&e->names, 1);
+	return pgofs_tables_init(&e->names, 1, 0);
 }
 
 void pgofs_edges_done(struct pgofs_edges *e)

@@ -8,6 +8,7 @@
  * packed only when there are more than two. */
 #include "encode.h"
 
+#include "arrange.h"
 #include "array.h"
 #include "frames.h"
 #include "url.h"
@@ -16,6 +17,8 @@
 #include <pgofs/cleanup.h>
 
 #include <string.h>
+
+#define AHEAD 16
 
 struct label_bytes {
 	size_t at, len;
@@ -39,6 +42,8 @@ struct encoder {
 	uint32_t *first_line; /* owned; by location: lines before it are dropped */
 	uint8_t *stack_flag;  /* owned scratch */
 	size_t stack_flag_cap;
+
+	struct pgofs_arranging arranging; /* where the output is arranged */
 };
 
 static void encoder_done(struct encoder *e)
@@ -51,21 +56,44 @@ static void encoder_done(struct encoder *e)
 	free(e->flag);
 	free(e->first_line);
 	free(e->stack_flag);
+	pgofs_arranging_done(&e->arranging);
 }
 
 static uint64_t location_id(const struct encoder *e, size_t i)
 {
+	if (e->o->arranged)
+		return e->arranging.location.id[i];
 	return e->o->verbatim ? e->o->verbatim->location[i].id : i + 1;
 }
 
 static uint64_t function_id(const struct encoder *e, size_t i)
 {
+	if (e->o->arranged)
+		return e->arranging.function.id[i];
 	return e->o->verbatim ? e->o->verbatim->function[i].id : i + 1;
 }
 
 static uint64_t mapping_id(const struct encoder *e, size_t i)
 {
+	if (e->o->arranged)
+		return e->arranging.mapping.id[i];
 	return e->o->verbatim ? e->o->verbatim->mapping[i].id : i + 1;
+}
+
+/* How many entries of a table of `n` are written, and which is the i-th. */
+static size_t n_written(const struct encoder *e, const struct pgofs_numbering *x, size_t n)
+{
+	return e->o->arranged ? x->n : n;
+}
+
+static size_t nth(const struct encoder *e, const struct pgofs_numbering *x, size_t i)
+{
+	return e->o->arranged ? x->entry[i] : i;
+}
+
+static const struct pgofs_mapping *mapping_of(const struct encoder *e, size_t i)
+{
+	return e->o->arranged ? &e->o->arranged->mapping[i] : &e->t->mappings.v[i];
 }
 
 static uint32_t use_string(struct encoder *e, uint32_t number)
@@ -165,13 +193,8 @@ static int encode_set(struct encoder *e, uint32_t number)
 	return 0;
 }
 
-struct stack_part {
-	const uint8_t *bytes;
-	size_t len, n;
-};
-
 /* The part of a stack that is left when frames are dropped. */
-static int drop_frames(struct encoder *e, struct stack_part *s)
+static int drop_frames(struct encoder *e, struct pgofs_stack_part *s)
 {
 	struct pgofs_wire w = { s->bytes, s->bytes + s->len };
 	if (ARRAY_RESERVE(e->stack_flag, e->stack_flag_cap, s->n) < 0)
@@ -191,12 +214,12 @@ static int drop_frames(struct encoder *e, struct stack_part *s)
 	return 0;
 }
 
-static size_t stack_bytes(const struct stack_part *s)
+static size_t stack_bytes(const struct pgofs_stack_part *s)
 {
 	return s->n > 2 ? 1 + pgofs_varint_bytes(s->len) + s->len : s->n + s->len;
 }
 
-static uint8_t *put_stack(uint8_t *p, const struct stack_part *s)
+static uint8_t *put_stack(uint8_t *p, const struct pgofs_stack_part *s)
 {
 	if (s->n > 2) {
 		p = put_length(p, 1, s->len);
@@ -236,10 +259,12 @@ static uint8_t *put_values(uint8_t *p, const int64_t *v, size_t n, size_t bytes)
 
 static int put_sample(struct encoder *e, size_t i)
 {
-	const struct pgofs_stacked *s = &e->t->samples.v[i];
-	const int64_t *value = pgofs_samples_values(e->t, i);
-	struct stack_part stack = { s->stack, s->stack_bytes, s->n_locations };
-	int r = e->flag ? drop_frames(e, &stack) : 0;
+	const struct pgofs_arrangement *a = e->o->arranged;
+	size_t number = a ? a->sample[i] : i;
+	const struct pgofs_stacked *s = &e->t->samples.v[number];
+	const int64_t *value = pgofs_samples_values(e->t, number);
+	struct pgofs_stack_part stack = { s->stack, s->stack_bytes, s->n_locations };
+	int r = a ? pgofs_arranging_stack(&e->arranging, &stack, e->flag) : e->flag ? drop_frames(e, &stack) : 0;
 	if (r == 0 && !e->set[s->labels].known)
 		r = encode_set(e, s->labels);
 	if (r < 0)
@@ -258,6 +283,17 @@ static int put_sample(struct encoder *e, size_t i)
 	return 0;
 }
 
+/* What an arrangement jumps to. */
+static void prefetch_sample(const struct encoder *e, size_t i)
+{
+	const struct pgofs_arrangement *a = e->o->arranged;
+	if (!a || i + 2 * AHEAD >= a->n)
+		return;
+	__builtin_prefetch(&e->t->samples.v[a->sample[i + 2 * AHEAD]]);
+	__builtin_prefetch(pgofs_samples_values(e->t, a->sample[i + AHEAD]));
+	__builtin_prefetch(e->t->samples.v[a->sample[i + AHEAD]].stack);
+}
+
 /* internal/driver/fetch.go unsourceMappings: a file that is a URL stands for where the profile was fetched from. */
 static uint32_t mapping_file(const struct encoder *e, const struct pgofs_mapping *m)
 {
@@ -267,9 +303,11 @@ static uint32_t mapping_file(const struct encoder *e, const struct pgofs_mapping
 
 static int put_mappings(struct encoder *e)
 {
+	size_t n = n_written(e, &e->arranging.mapping, e->t->mappings.n);
 	int r = 0;
-	for (size_t i = 0; r == 0 && i < e->t->mappings.n; i++) {
-		const struct pgofs_mapping *m = &e->t->mappings.v[i];
+	for (size_t k = 0; r == 0 && k < n; k++) {
+		size_t i = nth(e, &e->arranging.mapping, k);
+		const struct pgofs_mapping *m = mapping_of(e, i);
 		uint64_t v[10] = { mapping_id(e, i), m->start, m->limit, m->offset, use_string(e, mapping_file(e, m)) };
 		v[5] = use_string(e, m->build_id);
 		v[6] = !!(m->has & PGOFS_HAS_FUNCTIONS);
@@ -290,9 +328,13 @@ static int put_location(struct encoder *e, size_t i)
 {
 	const struct pgofs_location *l = &e->t->locations.v[i];
 	const struct pgofs_line *line = pgofs_location_lines(l);
-	uint64_t mapping = l->mapping == PGOFS_NONE ? 0 : mapping_id(e, l->mapping);
+	uint64_t mapping = 0, address = l->address;
+	if (l->mapping != PGOFS_NONE) {
+		mapping = mapping_id(e, l->mapping);
+		address += mapping_of(e, l->mapping)->start - e->t->mappings.v[l->mapping].start;
+	}
 	uint32_t first = e->flag ? e->first_line[i] : 0;
-	size_t len = opt_bytes(location_id(e, i)) + opt_bytes(mapping) + opt_bytes(l->address) + opt_bytes(l->folded);
+	size_t len = opt_bytes(location_id(e, i)) + opt_bytes(mapping) + opt_bytes(address) + opt_bytes(l->folded);
 	for (uint32_t k = first; k < l->n_lines; k++) {
 		size_t bytes = line_bytes(e, &line[k]);
 		len += 1 + pgofs_varint_bytes(bytes) + bytes;
@@ -302,7 +344,7 @@ static int put_location(struct encoder *e, size_t i)
 		return -ENOMEM;
 	p = put_opt(p, 1, location_id(e, i));
 	p = put_opt(p, 2, mapping);
-	p = put_opt(p, 3, l->address);
+	p = put_opt(p, 3, address);
 	for (uint32_t k = first; k < l->n_lines; k++) {
 		p = put_length(p, 4, line_bytes(e, &line[k]));
 		p = put_opt(p, 1, function_id(e, line[k].function));
@@ -315,8 +357,10 @@ static int put_location(struct encoder *e, size_t i)
 
 static int put_functions(struct encoder *e)
 {
+	size_t n = n_written(e, &e->arranging.function, e->t->functions.n);
 	int r = 0;
-	for (size_t i = 0; r == 0 && i < e->t->functions.n; i++) {
+	for (size_t k = 0; r == 0 && k < n; k++) {
+		size_t i = nth(e, &e->arranging.function, k);
 		const struct pgofs_function *f = &e->t->functions.v[i];
 		uint64_t v[5] = { function_id(e, i), use_string(e, f->name) };
 		v[2] = use_string(e, f->system_name);
@@ -467,13 +511,19 @@ static int prepare(struct encoder *e)
 		return -ENOMEM;
 	memset(e->string, 0xff, e->t->strings.n * sizeof *e->string);
 	use_string(e, 0);
-	return find_frames(e);
+	int r = e->o->arranged ? pgofs_arranging_init(&e->arranging, e->t, e->o->arranged->first_mapping) : 0;
+	return r < 0 ? r : find_frames(e);
+}
+
+static size_t n_samples(const struct encoder *e)
+{
+	return e->o->arranged ? e->o->arranged->n : e->t->samples.n;
 }
 
 /* About what the output takes, so that it seldom grows by copying. */
 static void make_room(struct encoder *e)
 {
-	size_t want = e->t->samples.n * (12 + 6 * e->t->n_types) + e->t->arena.bytes;
+	size_t want = n_samples(e) * (12 + 6 * e->t->n_types) + e->t->arena.bytes;
 	size_t room = e->out->max - e->out->len;
 	(void)pgofs_buf_reserve(e->out, want < room ? want : room);
 }
@@ -485,12 +535,15 @@ static int encode(struct encoder *e)
 		return r;
 	make_room(e);
 	r = put_types(e);
-	for (size_t i = 0; r == 0 && i < e->t->samples.n; i++)
+	for (size_t i = 0; r == 0 && i < n_samples(e); i++) {
+		prefetch_sample(e, i);
 		r = put_sample(e, i);
+	}
 	if (r == 0)
 		r = put_mappings(e);
-	for (size_t i = 0; r == 0 && i < e->t->locations.n; i++)
-		r = put_location(e, i);
+	size_t n_locations = n_written(e, &e->arranging.location, e->t->locations.n);
+	for (size_t i = 0; r == 0 && i < n_locations; i++)
+		r = put_location(e, nth(e, &e->arranging.location, i));
 	if (r == 0)
 		r = put_functions(e);
 	return r < 0 ? r : put_tail(e);

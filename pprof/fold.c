@@ -9,7 +9,7 @@
 #include "fold.h"
 
 #include "array.h"
-#include "wire.h"
+#include "stack-code.h"
 
 #define AHEAD 16
 
@@ -163,12 +163,7 @@ static int location(struct pgofs_fold *f, size_t place)
 	int r = number == PGOFS_NONE ? insert_location(f, place, &number) : 0;
 	if (r < 0)
 		return r;
-	uint64_t code = 0;
-	uint8_t id[8];
-	size_t len = (size_t)(pgofs_varint_put(id, (uint64_t)number + 1) - id);
-	for (size_t i = 0; i < len; i++)
-		code |= (uint64_t)id[i] << 8 * i;
-	f->code[place] = code | PGOFS_CODE_KNOWN | (uint64_t)len << PGOFS_CODE_LEN;
+	f->code[place] = pgofs_stack_code(number + 1);
 	return 0;
 }
 
@@ -200,23 +195,20 @@ int pgofs_fold_labels(struct pgofs_fold *f, uint32_t set, uint32_t *ret)
 	return r;
 }
 
-/* The stack in the merge's numbers. Four bytes are stored for each frame, and the next one goes over those it did not use. */
+/* The stack in the merge's numbers. */
 static int encode_stack(struct pgofs_fold *f, struct pgofs_stacked *s)
 {
 	if (ARRAY_RESERVE(f->bytes, f->bytes_cap, (f->stack.n + 1) * sizeof(uint32_t)) < 0)
 		return -ENOMEM;
-	uint8_t *out = f->bytes;
 	for (size_t i = 0; i < f->stack.n; i++) {
 		uint32_t place = f->stack.place[i];
 		int r = f->code[place] ? 0 : location(f, place);
 		if (r < 0)
 			return r;
-		uint32_t bytes = (uint32_t)f->code[place];
-		memcpy(out, &bytes, sizeof bytes);
-		out += f->code[place] >> PGOFS_CODE_LEN;
 	}
+	uint8_t *end = pgofs_stack_write(f->bytes, f->code, f->stack.place, f->stack.n);
 	s->stack = f->bytes;
-	s->stack_bytes = (uint32_t)(out - f->bytes);
+	s->stack_bytes = (uint32_t)(end - f->bytes);
 	s->n_locations = (uint32_t)f->stack.n;
 	return 0;
 }

@@ -5,11 +5,6 @@
 #include "header.h"
 #include "tables.h"
 
-/* A location as it stands in a stack of the merge: its id as a varint in the low four bytes, this bit, and above it the varint's length. 0:
- * not looked up yet. */
-#define PGOFS_CODE_KNOWN (UINT64_C(1) << 32)
-#define PGOFS_CODE_LEN   33
-
 struct pgofs_moved {
 	uint64_t by;     /* added to an address */
 	uint32_t number; /* in the merge's table, or PGOFS_NONE */

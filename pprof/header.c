@@ -124,17 +124,33 @@ struct pgofs_header_part pgofs_header_total(const struct pgofs_header *h)
 	return as_one(&total);
 }
 
+int pgofs_header_own(struct pgofs_tables *names, const struct pgofs_profile *p, struct pgofs_header_own *ret)
+{
+	*ret = (struct pgofs_header_own){ .time_ns = p->time_ns, .duration_ns = p->duration_ns, .period = p->period };
+	int r = intern(names, p, p->default_type, &ret->default_type);
+	return r < 0 ? r : intern(names, p, p->doc_url, &ret->doc_url);
+}
+
+static struct pgofs_header_part one_part(const struct pgofs_header_own *own, const struct pgofs_types *types)
+{
+	return (struct pgofs_header_part){ .n_inputs = 1,
+					   .first = *types,
+					   .types = *types,
+					   .first_default = own->default_type,
+					   .doc_url = own->doc_url,
+					   .time_ns = own->time_ns,
+					   .duration_ns = own->duration_ns,
+					   .period = own->period };
+}
+
 static int read_part(struct pgofs_header_part *one, struct pgofs_tables *names, const struct pgofs_profile *p)
 {
-	*one = (struct pgofs_header_part){
-		.n_inputs = 1, .time_ns = p->time_ns, .duration_ns = p->duration_ns, .period = p->period
-	};
-	int r = intern(names, p, p->default_type, &one->first_default);
-	if (r == 0)
-		r = intern(names, p, p->doc_url, &one->doc_url);
+	struct pgofs_header_own own;
+	struct pgofs_types types = { .n = 0 };
+	int r = pgofs_header_own(names, p, &own);
 	for (size_t i = 0; r == 0 && i < p->n_types; i++)
-		r = intern_type(names, p, p->type[i], &one->first.v[one->first.n++]);
-	one->types = one->first;
+		r = intern_type(names, p, p->type[i], &types.v[types.n++]);
+	*one = one_part(&own, &types);
 	return r;
 }
 
@@ -212,6 +228,19 @@ static int join_first(struct pgofs_header *h, struct pgofs_tables *names, const 
 	return r < 0 ? r : intern(names, p, p->keep_frames, &h->keep_frames);
 }
 
+/* 128 inputs are a chunk; then the next begins. */
+static void join_chunk(struct pgofs_header *h, const struct pgofs_header_part *one)
+{
+	if (pgofs_header_chunk_full(h)) {
+		struct pgofs_header_part chunk = as_one(&h->chunk);
+		join_part(&h->done, &chunk);
+		h->done = as_one(&h->done);
+		h->chunk = (struct pgofs_header_part){ 0 };
+	}
+	join_part(&h->chunk, one);
+	h->n_inputs++;
+}
+
 int pgofs_header_join(struct pgofs_header *h, struct pgofs_tables *names, const struct pgofs_profile *p,
 		      struct pgofs_plan *plan, struct pgofs_error *err)
 {
@@ -235,16 +264,17 @@ int pgofs_header_join(struct pgofs_header *h, struct pgofs_tables *names, const 
 		r = join_types(&next, names, &one.first, plan, err);
 	if (r < 0)
 		return r;
-	if (pgofs_header_chunk_full(h)) {
-		struct pgofs_header_part chunk = as_one(&next.chunk);
-		join_part(&next.done, &chunk);
-		next.done = as_one(&next.done);
-		next.chunk = (struct pgofs_header_part){ 0 };
-	}
-	join_part(&next.chunk, &one);
-	next.n_inputs++;
+	join_chunk(&next, &one);
 	*h = next;
 	return 0;
+}
+
+void pgofs_header_join_own(struct pgofs_header *h, const struct pgofs_tables *names, const struct pgofs_header_own *own)
+{
+	struct pgofs_header_part one = one_part(own, &h->types);
+	if (h->n_inputs)
+		join_period_type(h, names, h->period_type, &one, NULL);
+	join_chunk(h, &one);
 }
 
 int64_t pgofs_value_scale(int64_t value, double ratio)

@@ -59,7 +59,17 @@ struct pgofs_plan {
 int pgofs_header_join(struct pgofs_header *h, struct pgofs_tables *names, const struct pgofs_profile *p,
 		      struct pgofs_plan *plan, struct pgofs_error *err);
 
-/* Joins a whole merge's, for folding one merge into another. Chunks before and after count as one each. */
+/* What of a profile's header is its own where all of a merge say the same of types and of frames to drop. Strings are in `names`. */
+struct pgofs_header_own {
+	int64_t time_ns, duration_ns, period;
+	uint32_t default_type, doc_url;
+};
+int pgofs_header_own(struct pgofs_tables *names, const struct pgofs_profile *p, struct pgofs_header_own *ret);
+
+/* Joins a profile that says the same of all else as the one that *h began with, which is the same as joining it by pgofs_header_join. */
+void pgofs_header_join_own(struct pgofs_header *h, const struct pgofs_tables *names, const struct pgofs_header_own *own);
+
+/* Of all that was joined. */
 struct pgofs_header_part pgofs_header_total(const struct pgofs_header *h);
 
 /* The merge's default_sample_type. */

@@ -12,7 +12,7 @@
 int pgofs_hot_init(struct pgofs_hot *h)
 {
 	*h = (struct pgofs_hot){ 0 };
-	return pgofs_tables_init(&h->names, 1);
+	return pgofs_tables_init(&h->names, 1, 0);
 }
 
 void pgofs_hot_done(struct pgofs_hot *h)

@@ -21,7 +21,7 @@ int pgofs_merge_new(enum pgofs_view view, struct pgofs_merge **ret, struct pgofs
 	m->only = PGOFS_BUF(SIZE_MAX);
 	pgofs_decoded_init(&m->own);
 	pgofs_kind_init(&m->kind);
-	if (pgofs_tables_init(&m->names, 1) < 0 || pgofs_edges_init(&m->edges) < 0 || pgofs_report_init(&m->report) < 0)
+	if (pgofs_tables_init(&m->names, 1, 0) < 0 || pgofs_edges_init(&m->edges) < 0 || pgofs_report_init(&m->report) < 0)
 		return pgofs_error_errno(err, -ENOMEM, "starting a merge");
 	*ret = STEAL(m);
 	return 0;
@@ -89,26 +89,44 @@ static void commit_comments(struct pgofs_merge *m, size_t end)
 	}
 }
 
-/* The merge's own values in other units: a finer one has come. */
-static void rescale(struct pgofs_tables *t, const struct pgofs_plan *plan)
+/* The samples that are not all zero in the columns the plan keeps. */
+static size_t samples_left(const struct pgofs_tables *t, const struct pgofs_plan *plan, uint32_t *ret)
 {
+	size_t n = 0;
 	for (size_t i = 0; i < t->samples.n; i++) {
-		int64_t *value = pgofs_samples_values(t, i);
-		for (size_t k = 0; k < t->n_types; k++) {
-			if (plan->rescale[k] != 1)
-				value[k] = pgofs_value_scale(value[k], plan->rescale[k]);
-		}
+		const int64_t *value = pgofs_samples_values(t, i);
+		int64_t any = 0;
+		for (size_t k = 0; k < plan->n; k++)
+			any |= value[plan->keep[k]];
+		if (any)
+			ret[n++] = (uint32_t)i;
+	}
+	return n;
+}
+
+static void take_values(struct pgofs_tables *into, size_t i, const int64_t *from, const struct pgofs_plan *plan)
+{
+	int64_t *value = pgofs_samples_values(into, i);
+	for (size_t k = 0; k < plan->n; k++) {
+		value[k] = from[plan->keep[k]];
+		if (plan->rescale[k] != 1) /* a finer unit has come */
+			value[k] = pgofs_value_scale(value[k], plan->rescale[k]);
 	}
 }
 
 /* `t` anew with only the columns the plan keeps and only samples that are not 0 there. */
 static int reshaped(const struct pgofs_tables *t, const struct pgofs_plan *plan, struct pgofs_tables *ret)
 {
-	int r = pgofs_tables_init(ret, plan->n);
+	_cleanup_(pgofs_freep) uint32_t *left = malloc((t->samples.n + 1) * sizeof *left);
+	*ret = (struct pgofs_tables){ 0 };
+	if (!left)
+		return -ENOMEM;
+	size_t n = samples_left(t, plan, left);
+	int r = pgofs_tables_init(ret, plan->n, 0);
 	if (r == 0)
-		r = pgofs_tables_compact(ret, t, plan->keep, plan->n);
-	if (r == 0)
-		rescale(ret, plan);
+		r = pgofs_tables_compact(ret, t, left, n);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		take_values(ret, i, pgofs_samples_values(t, left[i]), plan);
 	return r;
 }
 
@@ -174,7 +192,7 @@ static int fold_pprof(struct pgofs_merge *m, const struct pgofs_plan *plan, stru
 	int r = 0;
 	if (m->header.n_inputs == 0) {
 		pgofs_tables_done(&m->tables);
-		r = pgofs_tables_init(&m->tables, plan->n);
+		r = pgofs_tables_init(&m->tables, plan->n, 0);
 		if (r == 0)
 			r = pgofs_buf_append(&m->only, m->input->raw, m->input->len);
 	} else if (pgofs_header_chunk_full(&m->header)) {
@@ -355,7 +373,7 @@ static int encode_only(struct pgofs_merge *m, struct pgofs_output *o, struct pgo
 		r = pgofs_string_add(&m->names, s, len, &comment[i]);
 	}
 	if (r == 0)
-		r = pgofs_tables_init(&tables, plan.n);
+		r = pgofs_tables_init(&tables, plan.n, 0);
 	if (r < 0)
 		return pgofs_error_errno(err, r, "writing the profile");
 	o->tables = &tables;

@@ -74,11 +74,12 @@ __attribute__((target("sse4.1,popcnt"))) static const uint8_t *
 read_eights(const uint8_t *at, const uint8_t *end, const uint8_t *readable, uint32_t **out, uint32_t *max)
 {
 	__m128i most = _mm_setzero_si128();
+	const uint8_t *start = at;
 	uint32_t *to = *out;
 	unsigned tops = 0;
 	while (at < end && readable - at >= 8) {
 		__m128i bytes = _mm_loadl_epi64((const __m128i *)at);
-		__m128i before = _mm_loadl_epi64((const __m128i *)(at - 1));
+		__m128i before = at == start ? _mm_slli_si128(bytes, 1) : _mm_loadl_epi64((const __m128i *)(at - 1));
 		unsigned ours = end - at < 8 ? (1u << (end - at)) - 1 : 0xff;
 		if (_mm_movemask_epi8(_mm_and_si128(bytes, before)) & (int)ours)
 			break;
@@ -96,7 +97,7 @@ read_eights(const uint8_t *at, const uint8_t *end, const uint8_t *readable, uint
 	*out = to;
 	if (at >= end)
 		return end[-1] >= 0x80 ? end + 1 : end;
-	return at - (at[-1] >> 7);
+	return at == start ? at : at - (at[-1] >> 7);
 }
 
 /* Ids that are mostly short: around what stops the eights some are read singly, and then they go on. */

@@ -140,7 +140,7 @@ static int build(struct canon *c, const struct pgofs_edges *e, const struct pgof
 {
 	c->names = &e->names.strings;
 	c->start_line = e->start_lines ? 1 : 0;
-	int r = pgofs_tables_init(&c->t, 1);
+	int r = pgofs_tables_init(&c->t, 1, 0);
 	if (r < 0)
 		return r;
 	c->function = malloc((e->names.strings.n + 1) * sizeof *c->function);

@@ -13,7 +13,7 @@
 int pgofs_report_init(struct pgofs_report *r)
 {
 	*r = (struct pgofs_report){ .first_ns = INT64_MAX, .last_ns = INT64_MIN };
-	int code = pgofs_tables_init(&r->names, 1);
+	int code = pgofs_tables_init(&r->names, 1, 0);
 	return code < 0 ? code : pgofs_hot_init(&r->hot);
 }
 

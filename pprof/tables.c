@@ -3,11 +3,11 @@
 
 #include "array.h"
 
-int pgofs_tables_init(struct pgofs_tables *t, size_t n_types)
+int pgofs_tables_init(struct pgofs_tables *t, size_t n_types, size_t values_begin)
 {
 	uint32_t zero;
-	*t = (struct pgofs_tables){ .n_types = n_types };
-	t->samples.index.beside_bytes = (uint32_t)(n_types * sizeof(int64_t));
+	*t = (struct pgofs_tables){ .n_types = n_types, .values_begin = values_begin };
+	t->samples.index.beside_bytes = (uint32_t)(values_begin + n_types * sizeof(int64_t));
 	int r = pgofs_string_add(t, (const uint8_t *)"", 0, &zero);
 	if (r == 0)
 		r = pgofs_label_sets_insert(t, (struct pgofs_hash){ 0, 0 }, NULL, 0, &zero);

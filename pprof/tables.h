@@ -133,7 +133,8 @@ struct pgofs_tables {
 	struct pgofs_locations locations;
 	struct pgofs_label_sets label_sets;
 	struct pgofs_samples samples;
-	size_t n_types; /* values of a sample */
+	size_t n_types;      /* values of a sample */
+	size_t values_begin; /* where they are in what is beside it: something else may stand before */
 };
 
 struct pgofs_tables_mark {
@@ -141,7 +142,8 @@ struct pgofs_tables_mark {
 	size_t n_strings, n_functions, n_mappings, n_locations, n_label_sets, n_samples;
 };
 
-int pgofs_tables_init(struct pgofs_tables *t, size_t n_types);
+/* `values_begin` bytes, a multiple of 8, are beside each sample before its values: 0 but for a standing merge. */
+int pgofs_tables_init(struct pgofs_tables *t, size_t n_types, size_t values_begin);
 void pgofs_tables_done(struct pgofs_tables *t);
 struct pgofs_tables_mark pgofs_tables_mark(const struct pgofs_tables *t);
 void pgofs_tables_undo(struct pgofs_tables *t, struct pgofs_tables_mark mark);
@@ -167,11 +169,11 @@ bool pgofs_string_is(const struct pgofs_tables *t, uint32_t number, const char *
 
 static inline int64_t *pgofs_samples_values(const struct pgofs_tables *t, size_t number)
 {
-	return pgofs_index_beside(&t->samples.index, number);
+	return (int64_t *)((char *)pgofs_index_beside(&t->samples.index, number) + t->values_begin);
 }
 
 bool pgofs_samples_all_zero(const struct pgofs_tables *t, size_t number);
 
-/* Fills `into`, which is empty, with the samples of `from` that are not all zero, in their order, and what they need,
- * numbered in the order they need it; of the values only the n columns named. google/pprof does the same by merging a profile with nothing. */
-int pgofs_tables_compact(struct pgofs_tables *into, const struct pgofs_tables *from, const uint32_t *column, size_t n);
+/* Fills `into`, which is empty, with n samples of `from`, in this order, and what they need, numbered in the order they need it; what is beside
+ * the samples is all 0. google/pprof does the same by merging a profile with nothing. -ENOMEM. */
+int pgofs_tables_compact(struct pgofs_tables *into, const struct pgofs_tables *from, const uint32_t *sample, size_t n);

@@ -116,3 +116,44 @@ int pgofs_merge_encode(struct pgofs_merge *m, struct pgofs_buf *out, struct pgof
  * is no part. After any failure the merge is good for nothing but to be freed. */
 int pgofs_merge_encode_part(const struct pgofs_merge *m, struct pgofs_buf *out, struct pgofs_error *err);
 int pgofs_merge_add_part(struct pgofs_merge *m, const void *part, size_t len, struct pgofs_error *err);
+
+/* Standing merges: for a .pprof that is asked for again and again while its inputs come and go. What inputs hold is kept once; of each run of
+ * inputs there is kept only which samples it has, and their sums: 8 bytes a sample, where Go wrote them. The profile of any sequence of runs is then
+ * made without reading an input again, and is byte for byte the merge of all their inputs, in that order.
+ *
+ * One thread at a time has a standing merge and all its runs. */
+struct pgofs_standing;
+
+int pgofs_standing_new(struct pgofs_standing **ret, struct pgofs_error *err);
+void pgofs_standing_free(struct pgofs_standing *s);
+PGOFS_DEFINE_FREEP(struct pgofs_standing, pgofs_standing_free)
+
+/* Inputs in their order. May be freed before the standing merge it was made for, or after. */
+struct pgofs_run;
+
+int pgofs_run_new(struct pgofs_run **ret, struct pgofs_error *err);
+void pgofs_run_free(struct pgofs_run *r);
+PGOFS_DEFINE_FREEP(struct pgofs_run, pgofs_run_free)
+
+/* One more input at the run's end, as pgofs_merge_add and pgofs_merge_add_decoded. -EINVAL it is broken, and nothing has changed. -EDOM it cannot
+ * stand: what it adds depends on what it is merged with; all must be merged at once. After that, and after -ENOMEM and -EFBIG, the standing merge
+ * is good for nothing but to be freed. */
+int pgofs_run_add(struct pgofs_standing *s, struct pgofs_run *run, const void *raw, size_t len,
+		  struct pgofs_error *err);
+int pgofs_run_add_decoded(struct pgofs_standing *s, struct pgofs_run *run, const struct pgofs_decoded *d,
+			  struct pgofs_error *err);
+
+/* The inputs in a run. About how many bytes are held, by each. */
+size_t pgofs_run_count(const struct pgofs_run *r);
+size_t pgofs_run_memory_bytes(const struct pgofs_run *r);
+size_t pgofs_standing_memory_bytes(const struct pgofs_standing *s);
+
+/* The .pprof of these runs, raw, appended to `out`. -EDOM where there is less than two inputs, or their values add up to too much: merge them at
+ * once. */
+int pgofs_standing_encode(struct pgofs_standing *s, struct pgofs_run *const *runs, size_t n, struct pgofs_buf *out,
+			  struct pgofs_error *err);
+
+/* Called after encoding, with the same runs: forgets samples that none of them has, once those are more than the others and than `spare`. Runs that
+ * are not named are void then. -ENOMEM as above. */
+int pgofs_standing_tidy(struct pgofs_standing *s, struct pgofs_run *const *runs, size_t n, size_t spare,
+			struct pgofs_error *err);

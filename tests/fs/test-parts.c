@@ -1,159 +1,30 @@
 /* Merging in parts: the same bytes as merging at once, whatever comes, goes or is broken; and little work when little has changed. */
 #include "faulty.h"
+#include "model.h"
 #include "parts.h"
-#include "profiles.h"
-#include "tree.h"
-
-#include <pgofs/name.h>
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define DAY_NS (INT64_C(20779) * PGOFS_NS_PER_DAY) /* 2026-11-22 */
-#define NOW_NS (DAY_NS + 2 * PGOFS_NS_PER_DAY)
-#define MAX    2000
-
-/* What is stored, in the order of paths; and the dice. */
-struct one {
-	char path[128];
-	int64_t taken_ns;
-	struct pgofs_bytes *bytes;
-};
-
-static struct one *model;
-static size_t n_model;
-static uint32_t state;
-static struct pgofs_backend *storage;
-static struct pgofs_tree *tree;
-
-static int64_t read_clock(void)
-{
-	return NOW_NS;
-}
-
-static uint32_t dice(uint32_t sides)
-{
-	state = state * 1664525 + 1013904223;
-	return (state >> 8) % sides;
-}
+#define MAX MODEL_MAX
 
 static void open_it(void)
 {
-	struct pgofs_backend *memory = NULL;
-	struct pgofs_tree_config config = PGOFS_TREE_CONFIG_DEFAULTS;
-	config.now_ns = read_clock;
-	config.n_fetch = 3;
-	cr_assert_eq(pgofs_backend_open("memory:", NULL, &memory, NULL), 0);
-	storage = faulty_new(memory);
-	cr_assert_eq(pgofs_tree_new(storage, &config, &tree, NULL), 0);
-	model = calloc(MAX, sizeof *model);
-	state = 4711;
+	model_open(&(struct pgofs_tree_config)PGOFS_TREE_CONFIG_DEFAULTS);
 }
 
-static void close_it(void)
-{
-	pgofs_tree_free(tree);
-	for (size_t i = 0; i < n_model; i++)
-		pgofs_bytes_unref(model[i].bytes);
-	free(model);
-	n_model = 0;
-}
+TestSuite(parts, .init = open_it, .fini = model_close, .timeout = 300);
 
-TestSuite(parts, .init = open_it, .fini = close_it, .timeout = 300);
-
-static int compare(const void *a, const void *b)
+static void expect_window(int64_t from_ns, int64_t to_ns, const char *when)
 {
-	return strcmp(((const struct one *)a)->path, ((const struct one *)b)->path);
-}
-
-static void add(const char *path, struct pgofs_bytes *bytes)
-{
-	struct one one = { .bytes = bytes };
-	struct pgofs_stored stored;
-	int64_t days;
-	cr_assert_lt(n_model, MAX);
-	snprintf(one.path, sizeof one.path, "%s", path);
-	cr_assert_eq(pgofs_backend_put(storage, path, bytes->data, bytes->len, PGOFS_PUT_NEW, &stored, NULL), 0, "%s",
-		     path);
-	cr_assert_eq(pgofs_day_parse(strchr(path, '/') + 1, &days), 0);
-	one.taken_ns = pgofs_taken_ns(days, strrchr(path, '/') + 1, stored.mtime_ns);
-	model[n_model++] = one;
-	qsort(model, n_model, sizeof *model, compare);
-}
-
-static void drop(size_t i)
-{
-	cr_assert_eq(pgofs_backend_remove(storage, model[i].path, NULL), 0);
-	pgofs_bytes_unref(model[i].bytes);
-	memmove(&model[i], &model[i + 1], (--n_model - i) * sizeof *model);
-}
-
-static struct pgofs_bytes *usable(void)
-{
-	char callee[32];
-	snprintf(callee, sizeof callee, "f%u", dice(40));
-	return profile_new(callee, 1 + dice(9), 0);
-}
-
-/* Bytes of the same length in place of others. */
-static void bend(struct pgofs_bytes *b, const char *from, const char *to)
-{
-	uint8_t *at = memmem(b->data, b->len, from, strlen(from));
-	cr_assert_not_null(at);
-	memcpy(at, to, strlen(to));
-}
-
-/* One of a day's two, in the first few hours or in one minute; now and then without a stamp. */
-static void add_any(struct pgofs_bytes *bytes)
-{
-	static unsigned serial;
-	char path[128];
-	unsigned day = 21 + dice(2), crowd = dice(3), hour = crowd ? 6 : dice(24), minute = crowd == 2 ? 17 : dice(60);
-	if (dice(20) == 0)
-		snprintf(path, sizeof path, "app/2026/11/%u/web-%u.pprof", day, serial++);
-	else
-		snprintf(path, sizeof path, "app/2026/11/%u/%02u%02u%02uZ-w%u.pprof", day, hour, minute, dice(60), serial++);
-	add(path, bytes);
-}
-
-/* The merge of all at once, as a .pgo; or what it fails with. */
-static int at_once(int64_t from_ns, int64_t to_ns, struct pgofs_buf *out)
-{
-	_cleanup_(pgofs_merge_freep) struct pgofs_merge *m = NULL;
-	_cleanup_(pgofs_buf_done) struct pgofs_buf raw = PGOFS_BUF(1 << 20);
-	size_t n = 0;
-	cr_assert_eq(pgofs_merge_new(PGOFS_VIEW_PGO, &m, NULL), 0);
-	for (size_t i = 0; i < n_model; i++) {
-		const struct one *one = &model[i];
-		if (one->taken_ns < from_ns || one->taken_ns >= to_ns)
-			continue;
-		n++;
-		pgofs_merge_add(m, one->bytes->data, one->bytes->len, NULL, NULL);
-	}
-	if (!n || pgofs_merge_count(m) == 0)
-		return -ENOENT;
-	cr_assert_eq(pgofs_merge_encode(m, &raw, NULL), 0);
-	cr_assert_eq(pgofs_pprof_deflate(raw.data, raw.len, 6, out, NULL), 0);
-	return 0;
-}
-
-static void expect_same(int64_t from_ns, int64_t to_ns, const char *when)
-{
-	_cleanup_(pgofs_buf_done) struct pgofs_buf want = PGOFS_BUF(1 << 20);
-	_cleanup_(pgofs_bytes_unrefp) struct pgofs_bytes *got = NULL;
-	struct pgofs_error err = { "" };
 	char path[128];
 	int64_t first = (from_ns - DAY_NS) / PGOFS_NS_PER_S, end = (to_ns - DAY_NS) / PGOFS_NS_PER_S;
 	snprintf(path, sizeof path, "app/merged/202611%02dT%02d%02d%02dZ..202611%02dT%02d%02d%02dZ.pgo",
 		 22 + (int)(first / 86400), (int)(first / 3600 % 24), (int)(first / 60 % 60), (int)(first % 60),
 		 22 + (int)(end / 86400), (int)(end / 3600 % 24), (int)(end / 60 % 60), (int)(end % 60));
-	pgofs_tree_refresh(tree);
-	int r = pgofs_tree_read(tree, path, NULL, &got, &err);
-	cr_assert_eq(r, at_once(from_ns, to_ns, &want), "%s: %s: %s", when, path, err.text);
-	if (r == 0)
-		cr_assert(got->len == want.len && !memcmp(got->data, want.data, want.len), "%s: %s", when, path);
+	expect_same(path, PGOFS_VIEW_PGO, from_ns, to_ns, when);
 }
 
 /* Days here are 21 and 22, so instants before DAY_NS need their own day. */
@@ -164,26 +35,26 @@ static int64_t any_instant(void)
 
 static void compare_windows(const char *when)
 {
-	expect_same(DAY_NS, DAY_NS + PGOFS_NS_PER_DAY, when);
+	expect_window(DAY_NS, DAY_NS + PGOFS_NS_PER_DAY, when);
 	for (int i = 0; i < 3; i++) {
 		int64_t a = any_instant(), b = any_instant();
 		if (a != b)
-			expect_same(a < b ? a : b, a < b ? b : a, when);
+			expect_window(a < b ? a : b, a < b ? b : a, when);
 	}
-	expect_same(DAY_NS + 6 * PGOFS_NS_PER_HOUR, DAY_NS + 7 * PGOFS_NS_PER_HOUR, when);
-	expect_same(DAY_NS + 6 * PGOFS_NS_PER_HOUR + 17 * PGOFS_NS_PER_MIN, DAY_NS + 9 * PGOFS_NS_PER_HOUR, when);
+	expect_window(DAY_NS + 6 * PGOFS_NS_PER_HOUR, DAY_NS + 7 * PGOFS_NS_PER_HOUR, when);
+	expect_window(DAY_NS + 6 * PGOFS_NS_PER_HOUR + 17 * PGOFS_NS_PER_MIN, DAY_NS + 9 * PGOFS_NS_PER_HOUR, when);
 }
 
 Test(parts, are_the_merge_at_once_while_profiles_come_and_go)
 {
 	for (int i = 0; i < 700; i++)
-		add_any(usable());
+		model_add_any(usable());
 	compare_windows("in the beginning");
 	for (int round = 0; round < 25; round++) {
 		if (dice(2))
-			add_any(usable());
+			model_add_any(usable());
 		for (uint32_t n = dice(4); n > 0; n--)
-			drop(dice((uint32_t)n_model));
+			model_drop(dice((uint32_t)n_model));
 		compare_windows("after a change");
 	}
 }
@@ -196,11 +67,11 @@ Test(parts, are_the_merge_at_once_with_broken_inputs_among_them)
 			b->len = dice((uint32_t)b->len); /* cut */
 		else if (dice(8) == 0)
 			bend(b, "samples", "objects"), bend(b, "cpu", "mem"); /* a heap profile */
-		add_any(b);
+		model_add_any(b);
 	}
 	compare_windows("with broken ones");
 	for (int round = 0; round < 5; round++) {
-		drop(dice((uint32_t)n_model));
+		model_drop(dice((uint32_t)n_model));
 		compare_windows("with broken ones, after a change");
 	}
 }
@@ -208,48 +79,48 @@ Test(parts, are_the_merge_at_once_with_broken_inputs_among_them)
 Test(parts, are_given_up_where_profiles_of_other_kinds_are_among_them)
 {
 	for (int i = 0; i < 300; i++)
-		add_any(usable());
+		model_add_any(usable());
 	compare_windows("of one kind");
 	for (int round = 0; round < 6; round++) {
 		struct pgofs_bytes *b = usable();
 		bend(b, "nanoseconds", round % 2 ? "millisecond" : "nanosecondZ");
-		add_any(b);
+		model_add_any(b);
 		compare_windows("of several kinds");
 	}
 	for (size_t i = n_model; i-- > 0;)
 		if (!memmem(model[i].bytes->data, model[i].bytes->len, "nanoseconds", 11))
-			drop(i);
+			model_drop(i);
 	compare_windows("of one kind again");
 }
 
 Test(parts, say_in_words_when_nothing_is_usable)
 {
 	for (int i = 0; i < 100; i++)
-		add_any(pgofs_bytes_dup("no profile", 10));
+		model_add_any(pgofs_bytes_dup("no profile", 10));
 	compare_windows("of nothing");
-	add_any(usable());
+	model_add_any(usable());
 	compare_windows("of one");
 }
 
 static unsigned fetched_for(int64_t from_ns, int64_t to_ns)
 {
-	faulty_reset_counts(storage);
-	expect_same(from_ns, to_ns, "counted");
-	return faulty_count(storage, FAULTY_GET);
+	faulty_reset_counts(model_storage);
+	expect_window(from_ns, to_ns, "counted");
+	return faulty_count(model_storage, FAULTY_GET);
 }
 
 Test(parts, cost_one_part_when_one_profile_comes_or_goes)
 {
 	unsigned most = 0, sum = 0;
 	for (int i = 0; i < 1000; i++)
-		add_any(usable());
+		model_add_any(usable());
 	unsigned all = fetched_for(DAY_NS, DAY_NS + PGOFS_NS_PER_DAY);
 	cr_assert_gt(all, 300);
 	for (int round = 0; round < 20; round++) {
 		if (round % 2)
-			add_any(usable());
+			model_add_any(usable());
 		else
-			drop(dice((uint32_t)n_model));
+			model_drop(dice((uint32_t)n_model));
 		unsigned n = fetched_for(DAY_NS, DAY_NS + PGOFS_NS_PER_DAY);
 		most = n > most ? n : most;
 		sum += n;
@@ -261,7 +132,7 @@ Test(parts, cost_one_part_when_one_profile_comes_or_goes)
 Test(parts, of_one_window_serve_another)
 {
 	for (int i = 0; i < 1000; i++)
-		add_any(usable());
+		model_add_any(usable());
 	fetched_for(DAY_NS, DAY_NS + PGOFS_NS_PER_DAY);
 	cr_expect_eq(fetched_for(DAY_NS, DAY_NS + 23 * PGOFS_NS_PER_HOUR), 0, "but for one hour, the same");
 	cr_expect_eq(fetched_for(DAY_NS + 6 * PGOFS_NS_PER_HOUR, DAY_NS + 12 * PGOFS_NS_PER_HOUR), 0, "a part of it");
@@ -270,11 +141,11 @@ Test(parts, of_one_window_serve_another)
 Test(parts, are_made_again_when_the_storage_failed_meanwhile)
 {
 	for (int i = 0; i < 200; i++)
-		add_any(usable());
-	faulty_rule(storage, &(struct faulty_rule){ FAULTY_GET, .after = 50, .times = 1, .error = -EIO });
+		model_add_any(usable());
+	faulty_rule(model_storage, &(struct faulty_rule){ FAULTY_GET, .after = 50, .times = 1, .error = -EIO });
 	_cleanup_(pgofs_bytes_unrefp) struct pgofs_bytes *got = NULL;
-	cr_assert_eq(pgofs_tree_read(tree, "app/merged/2026-11-22.pgo", NULL, &got, NULL), -EIO);
-	faulty_mend(storage);
+	cr_assert_eq(pgofs_tree_read(model_tree, "app/merged/2026-11-22.pgo", NULL, &got, NULL), -EIO);
+	faulty_mend(model_storage);
 	compare_windows("after a failure");
 }
 

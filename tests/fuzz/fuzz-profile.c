@@ -119,6 +119,31 @@ static void adds_up(const struct pgofs_buf *a, const struct pgofs_buf *b)
 	MUST(once.len == parts.len && (!once.len || memcmp(once.data, parts.data, once.len) == 0));
 }
 
+/* The two, and the first again, in two runs are the same as merged at once; or they do not stand. */
+static void stands(const struct pgofs_buf *a, const struct pgofs_buf *b)
+{
+	_cleanup_(pgofs_merge_freep) struct pgofs_merge *at_once = NULL;
+	_cleanup_(pgofs_standing_freep) struct pgofs_standing *standing = NULL;
+	_cleanup_(pgofs_run_freep) struct pgofs_run *first = NULL, *second = NULL;
+	BUF once = PGOFS_BUF(RAW_MAX), runs = PGOFS_BUF(RAW_MAX);
+	const struct pgofs_buf *const inputs[] = { a, b, a };
+	MUST(pgofs_merge_new(PGOFS_VIEW_PPROF, &at_once, NULL) == 0);
+	MUST(pgofs_standing_new(&standing, NULL) == 0);
+	MUST(pgofs_run_new(&first, NULL) == 0 && pgofs_run_new(&second, NULL) == 0);
+	for (size_t i = 0; i < 3; i++) {
+		int merged = pgofs_merge_add(at_once, inputs[i]->data, inputs[i]->len, NULL, NULL);
+		int r = pgofs_run_add(standing, i < 2 ? first : second, inputs[i]->data, inputs[i]->len, NULL);
+		if (r == -EDOM || r == -EFBIG)
+			return;
+		MUST(r == merged);
+	}
+	int r = pgofs_standing_encode(standing, (struct pgofs_run *const[]){ first, second }, 2, &runs, NULL);
+	if (r == -EDOM)
+		return;
+	MUST(pgofs_merge_encode(at_once, &once, NULL) == r);
+	MUST(once.len == runs.len && (!once.len || memcmp(once.data, runs.data, once.len) == 0));
+}
+
 /* Bytes that are taken for a part are one. */
 static void try_part(const uint8_t *data, size_t len)
 {
@@ -162,5 +187,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	leaves_no_trace(&raw, &good);
 	adds_up(&raw, &good);
 	adds_up(&good, &raw);
+	stands(&raw, &good);
+	stands(&good, &raw);
 	return 0;
 }

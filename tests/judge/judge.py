@@ -8,9 +8,11 @@
     judge.py --pgofs PATH files FILE...
 
 With --merger PATH in the place of --pgofs, another program is judged, which is called as PATH OUT FILE...
+With --standing PATH one more is judged beside it, called as PATH --standing OUT FILE..., which ends with 3 where inputs do not stand.
 
-For a list of inputs three things must hold, in the order in which they are checked:
+For a list of inputs these things must hold, in the order in which they are checked:
   1. `pgofs merge -o X.pprof` is, inflated, byte for byte what `go tool pprof -proto -symbolize=none` gives;
+     and so is a standing merge, where they stand;
   2. `go tool preprofile` says the same of X.pprof and of X.pgo;
   3. merging the .pgo files of two halves gives the .pgo of the whole.
 "compiled" builds a program with both: the binaries must be the same, and not the one built with no profile.
@@ -89,9 +91,9 @@ class Go:
 
 
 class Judge:
-    def __init__(self, command, go, scratch):
-        self.command, self.go, self.scratch = command, go, scratch
-        self.merges = self.with_edges = 0
+    def __init__(self, command, standing, go, scratch):
+        self.command, self.standing, self.go, self.scratch = command, standing, go, scratch
+        self.merges = self.with_edges = self.n_standing = 0
 
     def merge(self, files, name):
         """pgofs' answer as raw bytes, or words for why there is none."""
@@ -110,7 +112,18 @@ class Judge:
         problem = problem or wire.difference(wanted, got)
         if problem:
             return ["the .pprof is not what go tool pprof gives:", *problem]
-        return self.edge_differences(files, checks) if checks >= 2 else []
+        problem = self.standing_difference(files, wanted) if self.standing else []
+        return problem or (self.edge_differences(files, checks) if checks >= 2 else [])
+
+    def standing_difference(self, files, wanted):
+        out = self.scratch / "standing.pprof"
+        done = subprocess.run([self.standing, "--standing", out, *files], capture_output=True, text=True)
+        if done.returncode == 3:
+            return []
+        problem = ["exit code %d: %s" % (done.returncode, done.stderr.strip()[-2000:])] if done.returncode else None
+        problem = problem or wire.difference(wanted, wire.inflate(out.read_bytes()))
+        self.n_standing += 1
+        return ["the standing merge is not what go tool pprof gives:", *problem] if problem else []
 
     def edge_differences(self, files, checks):
         wanted, refused = self.go.edges(self.scratch / "wanted.pprof")
@@ -194,7 +207,14 @@ def judge_generated(judge, args):
             judge.report("seed %d: %s" % (seed, case.about), files, problem, checks, args.keep / ("seed-%d" % seed))
             if failures == args.max_failures:
                 break
-    return failures
+    return failures + too_few_stood(judge, 0.2)
+
+
+def too_few_stood(judge, share):
+    few = judge.standing and judge.n_standing < share * judge.merges
+    if few:
+        print("not ok: of %d merges only %d were made by way of standing ones" % (judge.merges, judge.n_standing))
+    return 1 if few else 0
 
 
 def judge_real(judge, args):
@@ -208,7 +228,7 @@ def judge_real(judge, args):
     if not same_on_one_core(judge, files):
         failures += 1
         print("not ok: %s: other bytes in another run, or on one core" % what)
-    return failures
+    return failures + too_few_stood(judge, 0.9)
 
 
 def judge_compiled(judge, args):
@@ -268,6 +288,7 @@ def arguments():
     judged = parser.add_mutually_exclusive_group(required=True)
     judged.add_argument("--pgofs", dest="command", type=lambda path: [path, "merge", "-o"])
     judged.add_argument("--merger", dest="command", type=lambda path: [path])
+    parser.add_argument("--standing", type=pathlib.Path, help="tests/pprof/merge-files")
     parser.add_argument("--keep", type=pathlib.Path, default=pathlib.Path("judge-findings"), help="where failing inputs go")
     kinds = parser.add_subparsers(dest="kind", required=True)
     generated = kinds.add_parser("generated")
@@ -291,13 +312,13 @@ def main():
     with tempfile.TemporaryDirectory(prefix="pgofs-judge-") as folder:
         scratch = pathlib.Path(folder)
         try:
-            judge = Judge(args.command, None if args.kind == "stored" else Go(scratch), scratch)
+            judge = Judge(args.command, args.standing, None if args.kind == "stored" else Go(scratch), scratch)
         except Skip as reason:
             print("skipped:", reason)
             return SKIP
         failures = args.run(judge, args)
-    print("%d merges judged, %d of them also as the compiler reads them, %d not ok" %
-          (judge.merges, judge.with_edges, failures))
+    print("%d merges judged, %d of them also as standing ones, %d as the compiler reads them, %d not ok" %
+          (judge.merges, judge.n_standing, judge.with_edges, failures))
     return 1 if failures or not judge.merges else 0
 
 

@@ -27,6 +27,7 @@ class Case:
         self.mixed = r.random() < 0.15  # inputs with other sample types, in other units, in another order
         self.signed = not self.like_go and r.random() < 0.6
         self.cancels = self.signed and r.random() < 0.4  # sums of zero are common
+        self.columns = r.random() < 0.4  # of inlined lines, which Go never writes
         self.spelling = r.choice(["plain", "plain", "odd", "wild"])
         self.types = self.make_types()
         self.period_type = r.choice([("cpu", "nanoseconds")] * 4 + [("", ""), ("", "count"), ("cpu", ""), None])
@@ -101,6 +102,8 @@ class Case:
         r = self.random
         lines = [(r.randrange(len(self.functions)), r.choice([0, 1, 12, 12, 90, -3] if not self.like_go else [1, 12, 12, 90]),
                   r.choice([0, 0, 0, 7, 8])) for _ in range(r.choice([0, 1, 1, 1, 2, 3, 5]))]
+        if not self.columns:
+            lines[:-1] = [(function, line, 0) for function, line, _ in lines[:-1]]
         if self.like_go and not lines:
             lines = [(0, 12, 0)]
         mapping = r.choice([None, *range(len(self.mappings))]) if self.mappings else None
