@@ -10,7 +10,6 @@
  * do we; that is kept too, or a window of mixed profiles would be tried in vain at every read. */
 #include "merging-parts.h"
 
-#include "gather.h"
 #include "parts-plan.h"
 #include "stages.h"
 
@@ -19,17 +18,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* An input that is to be fetched, and the leaf it is for. */
-struct missing {
-	uint32_t input, part;
-};
-
 struct work {
 	struct pgofs_merging_parts *x;
 	struct pgofs_parts_plan plan;
-	struct pgofs_merge **merge; /* by part: under way */
-	struct missing *missing;
-	size_t n_missing, n_settled; /* parts before that number are done */
+	struct pgofs_merge **merge;          /* by part: under way */
+	uint32_t *missing;                   /* inputs that are to be fetched */
+	uint32_t *leaf;                      /* which each of them is for */
+	size_t n_missing, n_settled;         /* parts before that number are done */
 	struct pgofs_rollup_minutes minutes; /* of the hour under way */
 	struct pgofs_rollups_queue queue;
 };
@@ -40,6 +35,7 @@ static void done(struct work *w)
 		pgofs_merge_free(w->merge[i]);
 	free(w->merge);
 	free(w->missing);
+	free(w->leaf);
 	pgofs_rollup_minutes_done(&w->minutes);
 	pgofs_rollups_queue_done(&w->queue);
 	pgofs_parts_plan_done(&w->plan);
@@ -48,15 +44,19 @@ static void done(struct work *w)
 static int list_missing(struct work *w)
 {
 	const struct pgofs_parts *p = w->x->parts;
-	w->missing = calloc(p->v[p->n - 1].n, sizeof *w->missing);
-	if (!w->missing)
+	size_t n = p->v[p->n - 1].n;
+	w->missing = calloc(n, sizeof *w->missing);
+	w->leaf = calloc(n, sizeof *w->leaf);
+	if (!w->missing || !w->leaf)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < p->n; i++) {
 		const struct pgofs_part *part = &p->v[i];
 		if (!w->plan.v[i].needed || w->plan.v[i].bytes || !part->is_leaf)
 			continue;
-		for (uint32_t k = part->first; k < part->first + part->n; k++)
-			w->missing[w->n_missing++] = (struct missing){ p->order[k], i };
+		for (uint32_t k = part->first; k < part->first + part->n; k++) {
+			w->missing[w->n_missing] = p->order[k];
+			w->leaf[w->n_missing++] = i;
+		}
 	}
 	return 0;
 }
@@ -187,49 +187,20 @@ static int settle_before(struct work *w, size_t part, struct pgofs_error *err)
 	return r;
 }
 
-static int fetch(void *context, size_t i, struct pgofs_bytes **ret, struct pgofs_error *err)
-{
-	const struct work *w = context;
-	return pgofs_merging_fetch(w->x->merging, w->missing[i].input, ret, err);
-}
-
-static uint64_t size_of(void *context, size_t i)
-{
-	const struct work *w = context;
-	return w->x->merging->size_of(w->x->merging->context, w->missing[i].input);
-}
-
-static int each(void *context, size_t i, const void *raw, size_t len, const char *why, struct pgofs_error *err)
+static int each(void *context, size_t i, const struct pgofs_gathered *got, struct pgofs_error *err)
 {
 	struct work *w = context;
-	const struct pgofs_merging *m = w->x->merging;
-	struct pgofs_merge *merge;
-	int r = settle_before(w, w->missing[i].part, err);
+	struct pgofs_merge *merge = NULL;
+	int r = settle_before(w, w->leaf[i], err);
 	if (r == 0)
-		r = merge_of(w, w->missing[i].part, &merge, err);
-	if (r == 0)
-		r = pgofs_merging_add(m, merge, w->missing[i].input, &(struct pgofs_gathered){ raw, len, why }, err);
-	if (r == 0 && m->progress)
-		m->progress(m->progress_context, m->n - w->n_missing + i + 1, m->n);
-	return r;
+		r = merge_of(w, w->leaf[i], &merge, err);
+	return r < 0 ? r : pgofs_merging_add(w->x->merging, merge, w->missing[i], got, err);
 }
 
 static int gather(struct work *w, struct pgofs_error *err)
 {
-	const struct pgofs_merging *m = w->x->merging;
-	const struct pgofs_gather g = {
-		.n = w->n_missing,
-		.context = w,
-		.fetch = fetch,
-		.size_of = size_of,
-		.each = each,
-		.n_fetch = m->n_fetch,
-		.n_inflate = pgofs_merging_n_inflate(),
-		.raw_max_bytes = m->raw_max_bytes,
-		.memory_bytes = m->memory_bytes,
-		.stages = m->stages,
-	};
-	int r = w->n_missing ? pgofs_gather_run(&g, err) : 0;
+	const struct pgofs_merging_some missing = { w->x->merging, w->missing, w->n_missing, w, each };
+	int r = pgofs_merging_gather(&missing, err);
 	return r < 0 ? r : settle_before(w, w->x->parts->n, err);
 }
 

@@ -7,7 +7,6 @@
  * A run is kept when all its inputs have come. After a failure the others are, and what the tables hold for them. */
 #include "merging-standing.h"
 
-#include "ahead.h"
 #include "stages.h"
 
 #include <pgofs/cleanup.h>
@@ -22,18 +21,13 @@
 /* A merge that had become so many times as large as when its runs were cut, or as small, is begun anew. */
 #define RECUT_FACTOR 8
 
-/* An input that is to be fetched, and the run it is for. */
-struct missing {
-	uint32_t input, run;
-};
-
 struct work {
 	struct pgofs_merging_standing *x;
 	struct pgofs_inputs_runs cut;
 	struct pgofs_kept_run *runs; /* of the cut; moves into what is kept */
-	struct missing *missing;
+	uint32_t *missing;           /* inputs that are to be fetched */
+	uint32_t *run;               /* which each of them is for */
 	size_t n_missing;
-	struct pgofs_ahead ahead;
 	uint32_t under_way; /* the run whose inputs come; those before are whole */
 	size_t n_done;      /* inputs that came */
 	bool unfit;         /* the run under way does not stand */
@@ -46,7 +40,7 @@ static void done(struct work *w)
 	pgofs_runs_done(&w->cut);
 	free(w->runs);
 	free(w->missing);
-	pgofs_ahead_done(&w->ahead);
+	free(w->run);
 }
 
 /* ---- what is kept, and what is not ---- */
@@ -97,12 +91,15 @@ static void forget_others(struct pgofs_kept_standing *k)
 static int list_missing(struct work *w)
 {
 	w->missing = calloc(w->x->selection->n, sizeof *w->missing);
-	if (!w->missing)
+	w->run = calloc(w->x->selection->n, sizeof *w->run);
+	if (!w->missing || !w->run)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < w->cut.n; i++) {
 		const struct pgofs_inputs_run *run = &w->cut.v[i];
-		for (uint32_t k = run->first; !w->runs[i].run && k < run->first + run->n; k++)
-			w->missing[w->n_missing++] = (struct missing){ k, i };
+		for (uint32_t k = run->first; !w->runs[i].run && k < run->first + run->n; k++) {
+			w->missing[w->n_missing] = k;
+			w->run[w->n_missing++] = i;
+		}
 	}
 	return 0;
 }
@@ -137,28 +134,11 @@ static int prepare(struct work *w, struct pgofs_error *err)
 
 /* ---- what is new ---- */
 
-static int fetch(void *context, size_t i, struct pgofs_bytes **ret, struct pgofs_error *err)
-{
-	const struct work *w = context;
-	return pgofs_merging_fetch(w->x->merging, w->missing[i].input, ret, err);
-}
-
-static uint64_t size_of(void *context, size_t i)
-{
-	const struct work *w = context;
-	return w->x->merging->size_of(w->x->merging->context, w->missing[i].input);
-}
-
-static size_t decode(void *context, size_t i, const void *raw, size_t len)
-{
-	return pgofs_ahead_decode(&((struct work *)context)->ahead, i, raw, len);
-}
-
 static int fold(struct work *w, size_t i, const struct pgofs_gathered *got, struct pgofs_error *err)
 {
 	const struct pgofs_merging *m = w->x->merging;
 	struct pgofs_standing *standing = w->x->kept->standing;
-	struct pgofs_run *run = w->runs[w->missing[i].run].run;
+	struct pgofs_run *run = w->runs[w->run[i]].run;
 	struct pgofs_error broken = { "" };
 	int64_t began_ns = pgofs_monotonic_ns();
 	int r = got->why       ? -EINVAL
@@ -166,7 +146,7 @@ static int fold(struct work *w, size_t i, const struct pgofs_gathered *got, stru
 			       : pgofs_run_add(standing, run, got->raw, got->len, &broken);
 	pgofs_stages_end(m->stages, PGOFS_STAGE_FOLD, began_ns);
 	if (r == -EINVAL)
-		return m->skipped(m->context, w->missing[i].input, got->why ? got->why : broken.text, err);
+		return m->skipped(m->context, w->missing[i], got->why ? got->why : broken.text, err);
 	w->unfit = r == -EDOM;
 	if (r < 0 && err)
 		*err = broken;
@@ -185,40 +165,14 @@ static int go_to(struct work *w, uint32_t run, struct pgofs_error *err)
 	return pgofs_run_new(&w->runs[run].run, err);
 }
 
-static int each(void *context, size_t i, const void *raw, size_t len, const char *why, struct pgofs_error *err)
+static int each(void *context, size_t i, const struct pgofs_gathered *got, struct pgofs_error *err)
 {
 	struct work *w = context;
-	const struct pgofs_merging *m = w->x->merging;
-	struct pgofs_gathered got = { raw, len, why, pgofs_ahead_of(&w->ahead, i) };
-	int r = go_to(w, w->missing[i].run, err);
+	int r = go_to(w, w->run[i], err);
 	if (r == 0)
-		r = fold(w, i, &got, err);
-	pgofs_ahead_passed(&w->ahead, i);
+		r = fold(w, i, got, err);
 	w->n_done += r == 0;
-	if (r == 0 && m->progress)
-		m->progress(m->progress_context, m->n - w->n_missing + i + 1, m->n);
 	return r;
-}
-
-static int gather(struct work *w, struct pgofs_error *err)
-{
-	const struct pgofs_merging *m = w->x->merging;
-	const struct pgofs_gather g = {
-		.n = w->n_missing,
-		.context = w,
-		.fetch = fetch,
-		.size_of = size_of,
-		.prepare = decode,
-		.each = each,
-		.n_fetch = m->n_fetch,
-		.n_inflate = pgofs_merging_n_inflate(),
-		.raw_max_bytes = m->raw_max_bytes,
-		.memory_bytes = m->memory_bytes,
-		.stages = m->stages,
-	};
-	if (pgofs_ahead_init(&w->ahead, m->view, &g) < 0)
-		return pgofs_error_errno(err, -ENOMEM, "merge");
-	return w->n_missing ? pgofs_gather_run(&g, err) : 0;
 }
 
 /* ---- what comes of it ---- */
@@ -271,8 +225,9 @@ int pgofs_merging_standing_run(struct pgofs_merging_standing *x, struct pgofs_by
 	_cleanup_(done) struct work w = { .x = x, .under_way = NO_RUN };
 	_cleanup_(pgofs_bytes_unrefp) struct pgofs_bytes *bytes = NULL;
 	int r = prepare(&w, err);
+	const struct pgofs_merging_some missing = { x->merging, w.missing, w.n_missing, &w, each };
 	if (r == 0)
-		r = gather(&w, err);
+		r = pgofs_merging_gather(&missing, err);
 	if (w.unfit)
 		remember_unfit(&w, w.under_way);
 	if (w.runs)

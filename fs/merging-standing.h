@@ -12,7 +12,7 @@ struct pgofs_merging_standing {
 	struct pgofs_kept_standing *kept; /* taken; changed */
 	const void *salt;                 /* goes into the fingerprints of runs */
 	size_t salt_len;
-	size_t max_bytes; /* that may be kept */
+	size_t max_bytes;      /* that may be kept */
 	size_t n_used, n_made; /* runs that were had, and made: filled in */
 };
 

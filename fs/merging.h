@@ -50,8 +50,17 @@ struct pgofs_gathered {
 	const struct pgofs_decoded *decoded; /* nullable: the same, already decoded */
 };
 
-/* m->fetch, counted. From any thread. */
-int pgofs_merging_fetch(const struct pgofs_merging *m, size_t i, struct pgofs_bytes **ret, struct pgofs_error *err);
+/* Some of the inputs, or all, gathered in this order. */
+struct pgofs_merging_some {
+	const struct pgofs_merging *merging;
+	const uint32_t *inputs; /* `n` of their numbers; NULL: all there are */
+	size_t n;
+	void *context;
+
+	/* The k-th of these. Below 0 ends it, and is returned. */
+	int (*each)(void *context, size_t k, const struct pgofs_gathered *got, struct pgofs_error *err);
+};
+int pgofs_merging_gather(const struct pgofs_merging_some *some, struct pgofs_error *err);
 
 /* Folds input `i` into `merge`, or leaves it out and says so. Below 0 ends the merge. */
 int pgofs_merging_add(const struct pgofs_merging *m, struct pgofs_merge *merge, size_t i,
@@ -65,5 +74,5 @@ int pgofs_merging_finish(const struct pgofs_merging *m, struct pgofs_merge *merg
 int pgofs_merging_deflate(const struct pgofs_merging *m, struct pgofs_buf *raw, struct pgofs_bytes **ret,
 			  struct pgofs_error *err);
 
-/* How many inputs are inflated at the same time. */
+/* How many inputs can be worked on at the same time: as many as there are processors. */
 unsigned pgofs_merging_n_inflate(void);

@@ -167,7 +167,9 @@ static void open_small(void)
 	model_open(&config);
 }
 
-Test(standing, that_is_too_large_is_not_kept, .init = open_small)
+TestSuite(small, .init = open_small, .fini = model_close, .timeout = 300);
+
+Test(small, standing_merges_that_are_too_large_are_not_kept)
 {
 	for (int i = 0; i < 300; i++)
 		model_add_any(usable());
@@ -207,7 +209,7 @@ static size_t n_not_in(const struct pgofs_inputs_runs *r, const struct pgofs_inp
 	return n;
 }
 
-Test(standing, has_each_input_in_one_run, .init = NULL, .fini = NULL)
+Test(runs, have_each_input_once)
 {
 	static struct pgofs_input inputs[MODEL_MAX];
 	name_inputs(inputs, MODEL_MAX);
@@ -226,7 +228,7 @@ Test(standing, has_each_input_in_one_run, .init = NULL, .fini = NULL)
 	}
 }
 
-Test(standing, has_few_other_runs_with_one_input_less, .init = NULL, .fini = NULL)
+Test(runs, are_nearly_all_the_same_with_one_input_less)
 {
 	static struct pgofs_input inputs[MODEL_MAX], fewer[MODEL_MAX];
 	_cleanup_(pgofs_runs_done) struct pgofs_inputs_runs all = { 0 };
