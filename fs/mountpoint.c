@@ -115,12 +115,15 @@ static int find_mounted(const char *mountpoint, struct mounted *ret, struct pgof
 	return 0;
 }
 
+/* The child has nothing open: whom a stopped daemon leaves in it for ever would else keep the reader of our stderr waiting. */
 static bool is_dead(const char *mountpoint)
 {
 	struct statfs st;
 	pid_t child = fork();
-	if (child == 0)
+	if (child == 0) {
+		close_range(0, ~0U, 0);
 		_exit(statfs(mountpoint, &st) < 0 && (errno == ENOTCONN || errno == ECONNABORTED));
+	}
 	if (child < 0)
 		return false;
 	for (int waited_ms = 0; waited_ms < ALIVE_WAIT_MS; waited_ms += 10) {

@@ -141,9 +141,17 @@ def a_second_mount_at_the_same_place_is_refused(folder, pgofs, helper):
         code, said = start(pgofs, source, at)
         assert code == 1 and "already" in said and str(source) in said, said
         m.process.send_signal(signal.SIGSTOP)  # alive, though it does not answer
-        code, said = start(pgofs, source, at)
+        tasks = pathlib.Path(f"/proc/{m.process.pid}/task")
+        wait_for(lambda: all(") T " in (t / "stat").read_text() for t in tasks.iterdir()), "it to stop")
+        asking = subprocess.Popen([pgofs, "mount", "-f", source, at], stderr=subprocess.PIPE)
+        while not (child := pathlib.Path(f"/proc/{asking.pid}/task/{asking.pid}/children").read_text().split()):
+            time.sleep(0.01)
+        # Should nobody ever answer the one it asks through, nobody waits for that one's end of a pipe.
+        asker = pathlib.Path("/proc") / child[0]
+        wait_for(lambda: not os.listdir(asker / "fd") and ") Z " not in (asker / "stat").read_text(), "it to hold nothing")
+        said = asking.communicate(timeout=SECONDS)[1].decode()
         m.process.send_signal(signal.SIGCONT)
-        assert code == 1 and "already" in said, said
+        assert asking.returncode == 1 and "already" in said, said
         assert (at / DAY / "1.pprof").read_bytes() == P1
 
 
