@@ -41,6 +41,7 @@ struct files {
 	const struct options *o;
 	char **names;
 	char source[PGOFS_NAME_MAX + 1]; /* of the file being described */
+	int n_skipped;
 };
 
 static int fetch(void *context, size_t i, struct pgofs_bytes **ret, struct pgofs_error *err)
@@ -72,9 +73,10 @@ static void describe(void *context, size_t i, struct pgofs_merge_input *ret)
 
 static int skipped(void *context, size_t i, const char *why, struct pgofs_error *err)
 {
-	const struct files *f = context;
+	struct files *f = context;
 	if (!f->o->skip_broken)
 		return pgofs_error_set(err, -EINVAL, "%s: %s", f->names[i], why);
+	f->n_skipped++;
 	fprintf(stderr, "pgofs merge: skipped %s: %s\n", f->names[i], why);
 	return 0;
 }
@@ -99,7 +101,7 @@ static int merge(const struct options *o, enum pgofs_view view, int n, char **na
 		.memory_bytes = 32 * PGOFS_MIB,
 	};
 	int r = pgofs_merging_run(&merging, &bytes, err);
-	if (r == -ENODATA)
+	if (r == -ENODATA && files.n_skipped == n)
 		return pgofs_error_set(err, r, "no file could be used");
 	if (r < 0)
 		return r;

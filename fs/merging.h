@@ -36,7 +36,7 @@ struct pgofs_merging {
 	size_t memory_bytes;  /* for inputs held ahead of their turn */
 };
 
-/* In gzip, but for the text. -ENODATA where no input was usable (a report is made all the same); -EFBIG where the merge grew past
+/* In gzip, but for the text. -ENODATA where no input was usable (a report is made all the same) or a .pgo would be empty; -EFBIG where the merge grew past
  * raw_max_bytes. */
 int pgofs_merging_run(const struct pgofs_merging *m, struct pgofs_bytes **ret, struct pgofs_error *err);
 

@@ -322,10 +322,10 @@ static int merge(struct making *m, struct pgofs_bytes **ret, struct pgofs_error 
 	if (m->n_skipped)
 		pgofs_log(PGOFS_LOG_WARNING, "profiles skipped in a merge", "n", PGOFS_FMT("%" PRIu64, m->n_skipped),
 			  "of", PGOFS_FMT("%zu", m->s->n), "first", m->first_skipped.text);
-	if (r == -ENODATA)
-		return pgofs_error_set(err, -ENOENT, "none of the %zu profiles in it can be used; the first: %s",
-				       m->s->n, m->first_skipped.text);
-	return r;
+	if (r == -ENODATA && m->n_skipped == m->s->n)
+		pgofs_error_set(err, r, "none of the %zu profiles in it can be used; the first: %s", m->s->n,
+				m->first_skipped.text);
+	return r == -ENODATA ? -ENOENT : r;
 }
 
 /* A key for a selection seen through a view. What left inputs out is nobody else's, so its key is made unlike any. */

@@ -97,7 +97,8 @@ struct pgofs_weighed {
 int pgofs_edges_sorted(const struct pgofs_edges *e, const struct pgofs_header *h, const struct pgofs_tables *names,
 		       struct pgofs_weighed **ret, size_t *ret_n, uint32_t *ret_type, struct pgofs_error *err);
 
-/* Appends the canonical edge profile. `names` has the header's strings. */
+/* Appends the canonical edge profile. `names` has the header's strings. -ENODATA where no edge has a weight: Go would take such a profile
+ * without a word and do nothing. */
 int pgofs_edges_encode(struct pgofs_edges *e, const struct pgofs_header *h, const struct pgofs_tables *names,
 		       struct pgofs_buf *out, struct pgofs_error *err);
 

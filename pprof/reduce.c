@@ -160,6 +160,8 @@ int pgofs_edges_encode(struct pgofs_edges *e, const struct pgofs_header *h, cons
 	int r = pgofs_edges_sorted(e, h, names, &edge, &n, &type, err);
 	if (r < 0)
 		return r;
+	if (n == 0)
+		return pgofs_error_set(err, -ENODATA, "no calls: Go would build as if there were no profile");
 	r = build(&c, e, edge, n);
 	if (r == 0) {
 		struct pgofs_header header = { .types = { .v = { h->types.v[type] }, .n = 1 },

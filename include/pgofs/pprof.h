@@ -103,7 +103,8 @@ size_t pgofs_merge_count(const struct pgofs_merge *m);
 size_t pgofs_merge_memory_bytes(const struct pgofs_merge *m);
 
 /* The view's raw form, appended to `out`: protobuf for PPROF and PGO, text for TXT. Deterministic. The merge may go on afterwards.
- * -ENODATA when nothing was added; but a report is also made of inputs that were all left out. */
+ * -ENODATA when nothing was added, but a report is also made of inputs that were all left out; and for PGO when they have no calls, as Go
+ * would take that without a word and do nothing. */
 int pgofs_merge_encode(struct pgofs_merge *m, struct pgofs_buf *out, struct pgofs_error *err);
 
 /* Parts: a PGO merge of some of the inputs, as bytes, to be added to others later. Whatever the parts, their merge is byte for byte the

@@ -219,6 +219,21 @@ class Commands(unittest.TestCase):
         self.assertIn("100000Z-web-7.pprof", done.stderr.decode().splitlines()[-1])
         self.assertEqual(done.stdout, b"")
 
+    def test_an_edge_profile_without_calls_is_none(self):
+        """Go would take it in silence, and build as if there were none."""
+        idle = DATA.parent / "pprof" / "bad" / "no-calls.pprof"
+        for n in [1, 40]:  # at once, in parts
+            for i in range(n):
+                path = self.store / f"app/2026/11/22/1200{i:02}Z-web.pprof"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(idle.read_bytes())
+            done = self.fails("cat", self.store, "app/merged/2026-11-22.pgo", says=["2026-11-22.pgo", "no calls"])
+            self.assertEqual(done.stdout, b"")
+            self.assertTrue(self.run_pgofs("cat", self.store, "app/merged/2026-11-22.pprof").stdout)
+        out = self.dir / "default.pgo"
+        self.fails("merge", "-o", out, idle, says="no calls")
+        self.assertFalse(out.exists())
+
     def test_cat_ends_quietly_when_its_reader_does(self):
         big = self.dir / "big"
         big.write_bytes(with_time(SAMPLES[0], NOON) + b"\x32\xff\xff\x0f" + b"c" * 0x3FFFF)  # a long string
