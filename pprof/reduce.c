@@ -130,7 +130,7 @@ static int add_sample(struct canon *c, const struct pgofs_weighed *w)
 	end = pgofs_varint_put(end, (uint64_t)callee + 1);
 	end = pgofs_varint_put(end, (uint64_t)caller + 1);
 	struct pgofs_stacked s = { .stack = stack, .stack_bytes = (uint32_t)(end - stack), .n_locations = 2 };
-	r = pgofs_samples_insert(&c->t, (struct pgofs_hash){ callee, caller }, &s, &at);
+	r = pgofs_samples_insert(&c->t, (struct pgofs_hash){ c->t.samples.n, 0 }, &s, &at); /* no two are the same */
 	if (r == 0)
 		*pgofs_samples_values(&c->t, at) = w->weight;
 	return r;

@@ -2,7 +2,8 @@
  * samples and unused tables (internal/driver/fetch.go combineProfiles: "the common case of a single profile").
  *
  * So the tables are filled without looking for equals; their entries are at the same places as in the profile, which is
- * where the encoder finds their ids. */
+ * where the encoder finds their ids. Samples are in an index all the same, since their values are: under their numbers, as equal hashes
+ * would make it slower and slower. */
 #include "array.h"
 #include "fold.h"
 
@@ -97,7 +98,7 @@ static int add_sample(struct pgofs_fold *f, size_t number)
 	if (r == 0)
 		r = pgofs_fold_labels(f, f->of.content->labels[number], &s.labels);
 	if (r == 0)
-		r = pgofs_samples_insert(f->t, f->of.content->sample[number], &s, &at);
+		r = pgofs_samples_insert(f->t, (struct pgofs_hash){ number, 0 }, &s, &at);
 	if (r < 0)
 		return r;
 	if (!plan->plain)
