@@ -37,7 +37,7 @@ size_t pgofs_content_memory_bytes(const struct pgofs_content *c)
 	       c->stack.cap * sizeof *c->stack.place;
 }
 
-/* pgofs_hash_bytes, with a length the compiler knows, without a call. */
+/* pgofs_hash_bytes of no more than is hashed at once, without a call; best where the compiler knows the length. */
 static inline __attribute__((always_inline)) struct pgofs_hash hash(const struct pgofs_secret *s, const void *p,
 								    size_t len)
 {
@@ -63,7 +63,7 @@ static void hash_strings(struct pgofs_content *c, const struct pgofs_profile *p,
 	for (uint32_t i = 0; i < p->n_strings; i++) {
 		size_t len;
 		const uint8_t *text = pgofs_profile_string(p, i, &len);
-		c->string[i] = hash(s, text, len);
+		c->string[i] = len <= PGOFS_HASH_AT_ONCE ? hash(s, text, len) : pgofs_hash_bytes(text, len);
 	}
 }
 
@@ -115,8 +115,8 @@ static struct pgofs_hash hash_one_line(const struct pgofs_content *c, const stru
 	return hash(s, &key, sizeof key);
 }
 
-static struct pgofs_hash hash_lines(struct pgofs_content *c, const struct pgofs_secret *s,
-				    const struct where *where, const struct pgofs_raw_line *line, uint32_t n)
+static struct pgofs_hash hash_lines(struct pgofs_content *c, const struct pgofs_secret *s, const struct where *where,
+				    const struct pgofs_raw_line *line, uint32_t n)
 {
 	struct {
 		struct pgofs_hash before, function;
@@ -184,6 +184,9 @@ static int begin_sets(struct pgofs_content *c)
 int pgofs_content_read(struct pgofs_content *c, const struct pgofs_profile *p, struct pgofs_error *err)
 {
 	const struct pgofs_secret *s = pgofs_secret();
+	if (p->n_types &&
+	    p->n_samples > p->len / p->n_types) /* each takes a byte; or room for them would be out of all proportion */
+		return pgofs_error_set(err, -EINVAL, "it has more sample types than its samples have values");
 	if (room(c, p) < 0 || begin_sets(c) < 0)
 		return pgofs_error_errno(err, -ENOMEM, "reading a profile");
 	c->inlined_columns = false;

@@ -48,8 +48,28 @@ const struct pgofs_secret *pgofs_secret(void)
 	return &secret;
 }
 
+/* The hash of what came before, and the next bytes, as often as it takes. */
+static struct pgofs_hash chain(const uint8_t *p, size_t len)
+{
+	struct {
+		struct pgofs_hash before;
+		uint8_t next[PGOFS_HASH_AT_ONCE - sizeof(struct pgofs_hash)];
+	} link = { .before = { len, 0 } };
+	while (len) {
+		size_t n = len < sizeof link.next ? len : sizeof link.next;
+		memcpy(link.next, p, n);
+		link.before = pgofs_hash_bytes(&link, sizeof link.before + n);
+		p += n;
+		len -= n;
+	}
+	return link.before;
+}
+
 struct pgofs_hash pgofs_hash_bytes(const void *p, size_t len)
 {
-	XXH128_hash_t h = XXH3_128bits_withSecret(p, len, pgofs_secret()->bytes, sizeof secret.bytes);
+	const struct pgofs_secret *s = pgofs_secret();
+	if (len > PGOFS_HASH_AT_ONCE)
+		return chain(p, len);
+	XXH128_hash_t h = XXH3_128bits_withSecret(p, len, s->bytes, sizeof s->bytes);
 	return (struct pgofs_hash){ h.low64, h.high64 };
 }

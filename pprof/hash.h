@@ -2,11 +2,13 @@
  *
  * Two kinds. What a table holds is known by 128 bits of hash of its content, and by nothing else: entries are never compared, so finding one
  * costs no look at the strings and stacks it is made of, and the hash of what an input holds can be taken by any thread, without the
- * table. XXH3 with a secret of its own for each process: chance alone makes two things meet, once in 2^128 for a pair, and a merge of a
- * thousand million things has 2^59 pairs. Small numbers are chained by one multiplication each; there a table compares.
+ * table. XXH3 with a secret of its own for each process: two things meet by chance once in 2^128, and a merge of a thousand million things has 2^59
+ * pairs. Small numbers are chained by one multiplication each; there a table compares.
  *
  * Tables are open-addressed, so whoever could make hashes collide could make a merge quadratic or make it wrong: the secret is random and
- * never leaves the process. Order and content of what comes out never depend on a hash: a table's order is that of first insertion.
+ * never leaves the process. XXH3 is no cryptographic hash: pairs made with care meet once in 2^64, whatever the secret. Who may write profiles
+ * gains nothing by it that writing a wrong name would not give. Of more than 240 bytes XXH3 takes sums that can be made to meet once in 2^32, so
+ * longer ones are chained. Order and content of what comes out never depend on a hash: a table's order is that of first insertion.
  *
  * Threads: any. */
 #pragma once
@@ -28,6 +30,9 @@ struct pgofs_secret {
 	struct pgofs_hash weight[PGOFS_WEIGHTS], labels, further; /* all odd */
 };
 const struct pgofs_secret *pgofs_secret(void);
+
+/* XXH3 takes more by other means. */
+#define PGOFS_HASH_AT_ONCE 240
 
 struct pgofs_hash pgofs_hash_bytes(const void *p, size_t len);
 
