@@ -133,15 +133,16 @@ static uint8_t *put_length(uint8_t *p, unsigned field, size_t len)
 	return pgofs_varint_put(p, len);
 }
 
-/* Opens a message of `len` bytes at the end of the output, all of which must then be put. */
-static uint8_t *open_message(struct pgofs_buf *out, unsigned field, size_t len)
+/* Opens a message of `len` bytes at the end of the output, all of which must then be put at *ret. */
+static int open_message(struct pgofs_buf *out, unsigned field, size_t len, uint8_t **ret)
 {
 	size_t all = 1 + pgofs_varint_bytes(len) + len;
-	if (pgofs_buf_reserve(out, all) < 0)
-		return NULL;
-	uint8_t *p = out->data + out->len;
+	int r = pgofs_buf_reserve(out, all);
+	if (r < 0)
+		return r;
+	*ret = put_length(out->data + out->len, field, len);
 	out->len += all;
-	return put_length(p, field, len);
+	return 0;
 }
 
 /* A message of numbers in fields 1, 2, 3, …, each left out when 0. */
@@ -150,9 +151,10 @@ static int put_numbers(struct pgofs_buf *out, unsigned field, const uint64_t *v,
 	size_t len = 0;
 	for (size_t i = 0; i < n; i++)
 		len += opt_bytes(v[i]);
-	uint8_t *p = open_message(out, field, len);
-	if (!p)
-		return -ENOMEM;
+	uint8_t *p;
+	int r = open_message(out, field, len, &p);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < n; i++)
 		p = put_opt(p, (unsigned)i + 1, v[i]);
 	return 0;
@@ -273,9 +275,10 @@ static int put_sample(struct encoder *e, size_t i)
 	const struct label_bytes *labels = &e->set[s->labels];
 	size_t n = e->t->n_types, values = numbers_bytes(value, n);
 	size_t values_all = n > 2 ? 1 + pgofs_varint_bytes(values) + values : n + values;
-	uint8_t *p = open_message(e->out, 2, stack_bytes(&stack) + values_all + labels->len);
-	if (!p)
-		return -ENOMEM;
+	uint8_t *p;
+	r = open_message(e->out, 2, stack_bytes(&stack) + values_all + labels->len, &p);
+	if (r < 0)
+		return r;
 	p = put_stack(p, &stack);
 	p = put_values(p, value, n, values);
 	if (labels->len)
@@ -339,9 +342,10 @@ static int put_location(struct encoder *e, size_t i)
 		size_t bytes = line_bytes(e, &line[k]);
 		len += 1 + pgofs_varint_bytes(bytes) + bytes;
 	}
-	uint8_t *p = open_message(e->out, 4, len);
-	if (!p)
-		return -ENOMEM;
+	uint8_t *p;
+	int r = open_message(e->out, 4, len, &p);
+	if (r < 0)
+		return r;
 	p = put_opt(p, 1, location_id(e, i));
 	p = put_opt(p, 2, mapping);
 	p = put_opt(p, 3, address);
@@ -375,9 +379,10 @@ static int put_strings(struct encoder *e)
 {
 	for (uint32_t i = 0; i < e->n_strings; i++) {
 		const struct pgofs_string *s = &e->t->strings.v[e->order[i]];
-		uint8_t *p = open_message(e->out, 6, s->len);
-		if (!p)
-			return -ENOMEM;
+		uint8_t *p;
+		int r = open_message(e->out, 6, s->len, &p);
+		if (r < 0)
+			return r;
 		if (s->len)
 			memcpy(p, s->data, s->len);
 	}
@@ -386,8 +391,9 @@ static int put_strings(struct encoder *e)
 
 static int put_field(struct encoder *e, unsigned field, uint64_t v)
 {
-	if (pgofs_buf_reserve(e->out, 1 + 10) < 0)
-		return -ENOMEM;
+	int r = pgofs_buf_reserve(e->out, 1 + 10);
+	if (r < 0)
+		return r;
 	e->out->len = (size_t)(put_varint(e->out->data + e->out->len, field, v) - e->out->data);
 	return 0;
 }
@@ -408,9 +414,10 @@ static int put_comments(struct encoder *e)
 	}
 	for (size_t i = 0; i < n; i++)
 		len += pgofs_varint_bytes(use_name(e, e->o->comment[i]));
-	uint8_t *p = open_message(e->out, 13, len);
-	if (!p)
-		return -ENOMEM;
+	uint8_t *p;
+	r = open_message(e->out, 13, len, &p);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < n; i++)
 		p = pgofs_varint_put(p, use_name(e, e->o->comment[i]));
 	return 0;
@@ -441,31 +448,34 @@ static int put_tail(struct encoder *e)
 	return r < 0 ? r : put_field_opt(e, 15, doc_url);
 }
 
+static bool matches(const struct encoder *e, const struct pgofs_frames *frames, const struct pgofs_line *l,
+		    int8_t *verdict)
+{
+	uint32_t name = e->t->functions.v[l->function].name;
+	const struct pgofs_string *s = &e->t->strings.v[name];
+	if (!verdict[name])
+		verdict[name] = pgofs_frames_match(frames, s->data, s->len) ? 1 : -1;
+	return verdict[name] > 0;
+}
+
 /* Which lines match the patterns; a name is matched once. */
 static int mark_frames(struct encoder *e, const struct pgofs_frames *frames)
 {
-	_cleanup_(pgofs_freep) int8_t *verdict = calloc(e->t->strings.n, 1); /* by name: 0 unknown, 1 kept, 2 dropped */
+	_cleanup_(pgofs_freep) int8_t *verdict =
+	    calloc(e->t->strings.n, 1); /* by name: 0 unknown, -1 kept, 1 dropped */
 	e->flag = calloc(e->t->locations.n + 1, sizeof *e->flag);
 	e->first_line = calloc(e->t->locations.n + 1, sizeof *e->first_line);
 	if (!verdict || !e->flag || !e->first_line)
 		return -ENOMEM;
 	for (size_t i = 0; i < e->t->locations.n; i++) {
 		const struct pgofs_location *l = &e->t->locations.v[i];
-		for (uint32_t k = l->n_lines; k-- > 0;) {
-			uint32_t name = e->t->functions.v[pgofs_location_lines(l)[k].function].name;
-			const struct pgofs_string *s = &e->t->strings.v[name];
-			if (!verdict[name]) {
-				int r = s->len ? pgofs_frames_match(frames, s->data, s->len) : 0;
-				if (r < 0)
-					return r;
-				verdict[name] = (int8_t)(1 + r);
-			}
-			if (verdict[name] == 2) {
-				bool whole = k + 1 == l->n_lines;
-				e->flag[i] = whole ? PGOFS_FRAME_UNDER | PGOFS_FRAME_DROP : PGOFS_FRAME_UNDER;
-				e->first_line[i] = whole ? 0 : k + 1;
-				break;
-			}
+		uint32_t k = l->n_lines;
+		while (k && !matches(e, frames, &pgofs_location_lines(l)[k - 1], verdict))
+			k--;
+		if (k) {
+			bool whole = k == l->n_lines;
+			e->flag[i] = whole ? PGOFS_FRAME_UNDER | PGOFS_FRAME_DROP : PGOFS_FRAME_UNDER;
+			e->first_line[i] = whole ? 0 : k;
 		}
 	}
 	return 0;
@@ -482,15 +492,7 @@ static int find_frames(struct encoder *e)
 	_cleanup_(pgofs_frames_done) struct pgofs_frames frames;
 	int r =
 	    pgofs_frames_init(&frames, pattern(e, e->o->header->drop_frames), pattern(e, e->o->header->keep_frames));
-	if (r < 0 || !frames.drop)
-		return r;
-	r = mark_frames(e, &frames);
-	if (r == -E2BIG) {
-		free(e->flag);
-		e->flag = NULL;
-		return 0;
-	}
-	return r;
+	return r < 0 || !frames.drop ? r : mark_frames(e, &frames);
 }
 
 static int prepare(struct encoder *e)
@@ -557,8 +559,6 @@ int pgofs_encode(const struct pgofs_output *o, struct pgofs_buf *out, struct pgo
 	int r = encode(&e);
 	if (r == 0)
 		return 0;
-	if (r == -ENOMEM && out->max - out->len < (size_t)64 << 10)
-		r = -EFBIG;
 	out->len = before;
 	return pgofs_error_errno(err, r, "writing the profile");
 }

@@ -6,11 +6,10 @@
 
 #include <pgofs/buf.h>
 
-/* Which samples of the tables are to be written, in which order, with which values; all they refer to is numbered in the order in which they
+/* Which samples of the tables are to be written, in which order; all they refer to is numbered in the order in which they
  * reach it, and what they do not reach is left out. */
 struct pgofs_arrangement {
 	const uint32_t *sample; /* n numbers */
-	const int64_t *value;   /* as many of each as the tables have types */
 	const struct pgofs_mapping
 	    *mapping;           /* by number: to write instead of the tables'; addresses follow its start */
 	uint32_t first_mapping; /* written first, used or not */

@@ -1,7 +1,7 @@
 /* Dropping frames.
  *
- * The patterns come out of a profile, so they are hostile: PCRE2 is given limits on steps and memory for each name, and a pattern
- * that reaches one is given up altogether, on every machine alike. google/pprof uses Go's regexp, which is RE2; what RE2 refuses
+ * The patterns come out of a profile, so they are hostile: PCRE2 is given limits on steps and memory for each name, and a name at which it reaches
+ * one is kept, on every machine and in every view alike, whatever other names there are. google/pprof uses Go's regexp, which is RE2; what RE2 refuses
  * and PCRE2 knows (look-around, back references, possessive repetition, …) is found beforehand, because a pattern that does not
  * compile drops nothing there, and so it must here. docs/profiles.md names the differences that remain. */
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -224,24 +224,22 @@ static void simplify(const uint8_t **name, size_t *len)
 	}
 }
 
-static int match(const struct pgofs_frames_regex *r, const uint8_t *name, size_t len)
+enum verdict { NO_MATCH, MATCH, TOO_COSTLY };
+
+static enum verdict match(const struct pgofs_frames_regex *r, const uint8_t *name, size_t len)
 {
 	int n = pcre2_match(r->code, name, len, 0, 0, r->data, r->context);
 	if (n == PCRE2_ERROR_MATCHLIMIT || n == PCRE2_ERROR_DEPTHLIMIT || n == PCRE2_ERROR_HEAPLIMIT)
-		return -E2BIG;
-	return n >= 0;
+		return TOO_COSTLY;
+	return n >= 0 ? MATCH : NO_MATCH;
 }
 
-int pgofs_frames_match(const struct pgofs_frames *f, const uint8_t *name, size_t len)
+bool pgofs_frames_match(const struct pgofs_frames *f, const uint8_t *name, size_t len)
 {
-	if (!f->drop)
-		return 0;
+	if (!f->drop || !len)
+		return false;
 	simplify(&name, &len);
-	int r = match(f->drop, name, len);
-	if (r <= 0 || !f->keep)
-		return r;
-	r = match(f->keep, name, len);
-	return r < 0 ? r : !r;
+	return match(f->drop, name, len) == MATCH && (!f->keep || match(f->keep, name, len) == NO_MATCH);
 }
 
 size_t pgofs_frames_leaf(const uint8_t *flag, size_t n)

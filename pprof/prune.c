@@ -15,21 +15,16 @@ void pgofs_prune_done(struct pgofs_prune *x)
 	*x = (struct pgofs_prune){ 0 };
 }
 
-/* By function: 0, 1; or -E2BIG, -ENOMEM. */
-static int match_functions(const struct pgofs_frames *frames, const struct pgofs_profile *p, uint8_t *dropped)
+static void match_functions(const struct pgofs_frames *frames, const struct pgofs_profile *p, bool *dropped)
 {
 	for (size_t i = 0; i < p->n_functions; i++) {
 		size_t len;
 		const uint8_t *name = pgofs_profile_string(p, p->function[i].name, &len);
-		int r = len ? pgofs_frames_match(frames, name, len) : 0;
-		if (r < 0)
-			return r;
-		dropped[i] = (uint8_t)r;
+		dropped[i] = pgofs_frames_match(frames, name, len);
 	}
-	return 0;
 }
 
-static void mark(struct pgofs_prune *x, const struct pgofs_profile *p, size_t place, const uint8_t *dropped)
+static void mark(struct pgofs_prune *x, const struct pgofs_profile *p, size_t place, const bool *dropped)
 {
 	const struct pgofs_raw_location *l = &p->location[place];
 	x->flag[place] = 0;
@@ -50,14 +45,14 @@ int pgofs_prune_prepare(struct pgofs_prune *x, const struct pgofs_frames *frames
 	x->on = false;
 	if (!frames->drop)
 		return 0;
-	_cleanup_(pgofs_freep) uint8_t *dropped = calloc(p->n_functions + 1, 1);
+	_cleanup_(pgofs_freep) bool *dropped = calloc(p->n_functions + 1, sizeof *dropped);
 	if (!dropped || ARRAY_RESERVE(x->flag, x->flag_cap, p->n_locations) < 0 ||
 	    ARRAY_RESERVE(x->first_line, x->line_cap, p->n_locations) < 0)
 		return -ENOMEM;
-	int r = match_functions(frames, p, dropped);
-	for (size_t i = 0; r == 0 && i < p->n_locations; i++)
+	match_functions(frames, p, dropped);
+	for (size_t i = 0; i < p->n_locations; i++)
 		mark(x, p, i, dropped);
-	return r == -E2BIG ? 0 : r;
+	return 0;
 }
 
 void pgofs_prune_stack(const struct pgofs_prune *x, struct pgofs_stack *stack)
