@@ -5,6 +5,10 @@
  * samples in the order of the file, mapping before location, functions in the order of lines. A sample whose values are all 0 is left
  * out. What finding will read is asked for some samples before; adding the values comes last of all, when nothing can fail any more.
  *
+ * A mapping is where the first input that uses it has it. But google/pprof merges 128 inputs at a time, and in each such chunk takes the very first
+ * mapping for the main program's, used or not (profile/merge.go, Merge): what a later input of the chunk uses is then where that one was. So
+ * the first input of a chunk leaves a promise.
+ *
  * What must stay true: until pgofs_fold_commit nothing is changed that pgofs_tables_undo does not put back. */
 #include "fold.h"
 
@@ -26,6 +30,8 @@ void pgofs_fold_done(struct pgofs_fold *f)
 	free(f->bytes);
 	free(f->target);
 	free(f->value);
+	pgofs_buf_done(&f->promise.file);
+	pgofs_buf_done(&f->promise.build_id);
 	*f = (struct pgofs_fold){ 0 };
 }
 
@@ -100,10 +106,47 @@ struct pgofs_mapping pgofs_fold_mapping(const struct pgofs_raw_mapping *raw)
 					      raw->has_inline_frames * PGOFS_HAS_INLINE_FRAMES };
 }
 
+static int keep_promise(struct pgofs_fold *f, uint32_t *ret)
+{
+	const struct pgofs_promise *p = &f->promise;
+	struct pgofs_mapping m = p->as;
+	int r = pgofs_string_add(f->t, p->file.data, p->file.len, &m.file);
+	if (r == 0)
+		r = pgofs_string_add(f->t, p->build_id.data, p->build_id.len, &m.build_id);
+	return r < 0 ? r : pgofs_mappings_insert(f->t, p->key, &m, ret);
+}
+
+static int promise_string(struct pgofs_buf *b, const struct pgofs_profile *p, uint32_t number)
+{
+	size_t len;
+	const uint8_t *text = pgofs_profile_string(p, number, &len);
+	pgofs_buf_done(b);
+	*b = PGOFS_BUF(SIZE_MAX);
+	return pgofs_buf_append(b, text, len);
+}
+
+/* Nothing else can fail after it. */
+static int promise(struct pgofs_fold *f)
+{
+	const struct pgofs_profile *p = f->of.profile;
+	struct pgofs_promise *to = &f->promise;
+	to->key = f->of.content->mapping[0];
+	if (pgofs_index_find(&f->t->mappings.index, to->key) != PGOFS_NONE)
+		return 0;
+	to->as = pgofs_fold_mapping(&p->mapping[0]);
+	int r = promise_string(&to->file, p, p->mapping[0].file);
+	if (r == 0)
+		r = promise_string(&to->build_id, p, p->mapping[0].build_id);
+	to->on = r == 0;
+	return r;
+}
+
 static int insert_mapping(struct pgofs_fold *f, size_t place, uint32_t *ret)
 {
 	const struct pgofs_raw_mapping *raw = &f->of.profile->mapping[place];
 	struct pgofs_mapping m = pgofs_fold_mapping(raw);
+	if (f->promise.on && pgofs_hash_same(&f->promise.key, &f->of.content->mapping[place]))
+		return keep_promise(f, ret);
 	int r = pgofs_fold_string(f, raw->file, &m.file);
 	if (r == 0)
 		r = pgofs_fold_string(f, raw->build_id, &m.build_id);
@@ -256,6 +299,7 @@ static int stage(struct pgofs_fold *f)
 	size_t n = f->of.profile->n_samples;
 	/* The first mapping of all stands for the main program, so it is there even if no sample is in it. */
 	int r = f->t->mappings.n == 0 ? mapping(f, 0) : 0;
+	f->promise.on &= !f->of.opens_chunk;
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		if (i + 2 * AHEAD < n)
 			pgofs_index_prefetch(samples, key[i + 2 * AHEAD]);
@@ -268,7 +312,7 @@ static int stage(struct pgofs_fold *f)
 		if (f->target[i] == PGOFS_NONE)
 			r = insert_sample(f, i, &f->target[i]);
 	}
-	return r;
+	return r == 0 && f->of.opens_chunk ? promise(f) : r;
 }
 
 int pgofs_fold_stage(struct pgofs_fold *f, struct pgofs_tables *t, struct pgofs_folding of)

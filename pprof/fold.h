@@ -5,6 +5,8 @@
 #include "header.h"
 #include "tables.h"
 
+#include <pgofs/buf.h>
+
 struct pgofs_moved {
 	uint64_t by;     /* added to an address */
 	uint32_t number; /* in the merge's table, or PGOFS_NONE */
@@ -16,6 +18,15 @@ struct pgofs_folding {
 	const struct pgofs_content *content; /* of the profile */
 	const struct pgofs_plan *plan;
 	struct pgofs_error *err;
+	bool opens_chunk; /* of 128 inputs, but not the first one */
+};
+
+/* Where a mapping will be, should one be made in this chunk: google/pprof has it since the chunk's first input, which does not use it. */
+struct pgofs_promise {
+	bool on;
+	struct pgofs_hash key;
+	struct pgofs_mapping as; /* but its strings: */
+	struct pgofs_buf file, build_id;
 };
 
 /* What one input needs while it is folded in. Reused from input to input; all arrays owned. */
@@ -26,7 +37,8 @@ struct pgofs_fold {
 	uint32_t *string, *function,
 	    *set;                    /* by number in the input: that in the merge; PGOFS_NONE: not looked up yet */
 	struct pgofs_moved *mapping; /* likewise */
-	uint64_t *code;              /* by place of a location */
+	struct pgofs_promise promise;
+	uint64_t *code; /* by place of a location */
 	size_t string_cap, function_cap, set_cap, mapping_cap, code_cap;
 
 	struct pgofs_stack stack;

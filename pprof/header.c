@@ -158,9 +158,11 @@ static int mismatch(const struct pgofs_tables *names, const char *what, struct p
 		    struct pgofs_error *err)
 {
 	struct pgofs_unit t[] = { unit(names, a.type), unit(names, a.unit), unit(names, b.type), unit(names, b.unit) };
-	return pgofs_error_set(err, -EINVAL, "its %s is %.*s/%.*s, that of the others %.*s/%.*s", what,
-			       (int)(t[2].len & 0xff), t[2].name, (int)(t[3].len & 0xff), t[3].name,
-			       (int)(t[0].len & 0xff), t[0].name, (int)(t[1].len & 0xff), t[1].name);
+	for (size_t i = 0; i < 4; i++)
+		t[i].len = t[i].len < 64 ? t[i].len : 64;
+	return pgofs_error_set(err, -EINVAL, "its %s is %.*s/%.*s, that of the others %.*s/%.*s", what, (int)(t[2].len),
+			       t[2].name, (int)(t[3].len), t[3].name, (int)(t[0].len), t[0].name, (int)(t[1].len),
+			       t[1].name);
 }
 
 /* measurement.CommonValueType: the finer unit of the two, or -EINVAL. Ratios are 1 for whom nothing changes. */

@@ -25,6 +25,12 @@ void pgofs_hot_done(struct pgofs_hot *h)
 	*h = (struct pgofs_hot){ 0 };
 }
 
+size_t pgofs_hot_memory_bytes(const struct pgofs_hot *h)
+{
+	return pgofs_tables_memory_bytes(&h->names) + h->cap * sizeof *h->v + h->name_cap * sizeof *h->name +
+	       h->mine_cap * sizeof *h->mine + h->one_cap * sizeof *h->one;
+}
+
 static uint32_t name_of_line(const struct pgofs_profile *p, size_t line)
 {
 	return p->function[p->line[line].function].name;

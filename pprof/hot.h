@@ -42,7 +42,7 @@ struct pgofs_hot {
 	size_t name_cap;
 	uint32_t *mine; /* owned; its strings in `names` */
 	size_t mine_cap;
-	uint32_t *one; /* owned; by place of a location: the name of its only line, or PGOFS_NONE where it has more or none */
+	uint32_t *one; /* owned; by place of a location: the name of its only line, or PGOFS_NONE */
 	size_t one_cap;
 	struct pgofs_hot_totals next;
 	struct pgofs_hot_columns column;
@@ -51,6 +51,7 @@ struct pgofs_hot {
 
 int pgofs_hot_init(struct pgofs_hot *h);
 void pgofs_hot_done(struct pgofs_hot *h);
+size_t pgofs_hot_memory_bytes(const struct pgofs_hot *h);
 
 /* Starts an input. -ENOMEM. */
 int pgofs_hot_begin(struct pgofs_hot *h, const struct pgofs_profile *p, const struct pgofs_prune *prune,

@@ -21,7 +21,8 @@ int pgofs_merge_new(enum pgofs_view view, struct pgofs_merge **ret, struct pgofs
 	m->only = PGOFS_BUF(SIZE_MAX);
 	pgofs_decoded_init(&m->own);
 	pgofs_kind_init(&m->kind);
-	if (pgofs_tables_init(&m->names, 1, 0) < 0 || pgofs_edges_init(&m->edges) < 0 || pgofs_report_init(&m->report) < 0)
+	if (pgofs_tables_init(&m->names, 1, 0) < 0 || pgofs_edges_init(&m->edges) < 0 ||
+	    pgofs_report_init(&m->report) < 0)
 		return pgofs_error_errno(err, -ENOMEM, "starting a merge");
 	*ret = STEAL(m);
 	return 0;
@@ -54,7 +55,8 @@ size_t pgofs_merge_count(const struct pgofs_merge *m)
 size_t pgofs_merge_memory_bytes(const struct pgofs_merge *m)
 {
 	return sizeof *m + pgofs_decoded_memory_bytes(&m->own) + pgofs_tables_memory_bytes(&m->names) +
-	       pgofs_tables_memory_bytes(&m->tables) + pgofs_edges_memory_bytes(&m->edges) + m->only.cap;
+	       pgofs_tables_memory_bytes(&m->tables) + pgofs_edges_memory_bytes(&m->edges) +
+	       pgofs_report_memory_bytes(&m->report) + m->only.cap;
 }
 
 /* Comments not seen before go to the end of the list, which has room for all of them already. */
@@ -188,14 +190,14 @@ static int fold_reshaped(struct pgofs_merge *m, struct pgofs_folding of)
 
 static int fold_pprof(struct pgofs_merge *m, const struct pgofs_plan *plan, struct pgofs_error *err)
 {
-	struct pgofs_folding of = { m->input, m->content, plan, err };
+	struct pgofs_folding of = { m->input, m->content, plan, err, pgofs_header_chunk_full(&m->header) };
 	int r = 0;
 	if (m->header.n_inputs == 0) {
 		pgofs_tables_done(&m->tables);
 		r = pgofs_tables_init(&m->tables, plan->n, 0);
 		if (r == 0)
 			r = pgofs_buf_append(&m->only, m->input->raw, m->input->len);
-	} else if (pgofs_header_chunk_full(&m->header)) {
+	} else if (of.opens_chunk) {
 		r = drop_zero(m);
 	}
 	if (r < 0)
@@ -360,6 +362,8 @@ static int encode_only(struct pgofs_merge *m, struct pgofs_output *o, struct pgo
 	const struct pgofs_profile *p = &m->own.profile;
 	pgofs_decoded_read(&m->own, m->view, m->only.data, m->only.len);
 	int r = m->own.result;
+	if (r < 0 && err)
+		*err = m->own.err;
 	if (r == 0)
 		r = pgofs_header_join(&header, &m->names, p, &plan, err);
 	if (r < 0)

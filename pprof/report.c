@@ -33,22 +33,33 @@ void pgofs_report_done(struct pgofs_report *r)
 	*r = (struct pgofs_report){ 0 };
 }
 
-static int tally(struct pgofs_report *r, struct pgofs_tallies *t, const void *text, size_t len)
+size_t pgofs_report_memory_bytes(const struct pgofs_report *r)
 {
-	uint32_t name;
-	int code = pgofs_string_add(&r->names, text, len, &name);
+	const struct pgofs_tallies *a = &r->sources, *b = &r->build_ids;
+	return pgofs_tables_memory_bytes(&r->names) + pgofs_hot_memory_bytes(&r->hot) +
+	       (a->cap + b->cap) * sizeof *a->v + (a->at_cap + b->at_cap) * sizeof *a->at;
+}
+
+/* Where the text is counted: room is made, nothing is counted yet. */
+static int find_tally(struct pgofs_report *r, struct pgofs_tallies *t, const void *text, size_t len, uint32_t *ret_name)
+{
+	int code = pgofs_string_add(&r->names, text, len, ret_name);
 	if (code < 0)
 		return code;
 	if (ARRAY_RESERVE(t->at, t->at_cap, r->names.strings.n) < 0 || ARRAY_RESERVE(t->v, t->cap, t->n + 1) < 0)
 		return -ENOMEM;
 	while (t->at_n < r->names.strings.n)
 		t->at[t->at_n++] = PGOFS_NONE;
+	return 0;
+}
+
+static void count(struct pgofs_tallies *t, uint32_t name)
+{
 	if (t->at[name] == PGOFS_NONE) {
 		t->at[name] = (uint32_t)t->n;
 		t->v[t->n++] = (struct pgofs_tally){ .name = name };
 	}
 	t->v[t->at[name]].n++;
-	return 0;
 }
 
 int pgofs_report_input(struct pgofs_report *r, const struct pgofs_profile *p, const struct pgofs_merge_input *input)
@@ -56,11 +67,16 @@ int pgofs_report_input(struct pgofs_report *r, const struct pgofs_profile *p, co
 	size_t len;
 	const uint8_t *build_id = pgofs_profile_string(p, p->mapping[0].build_id, &len);
 	const char *source = input && input->source ? input->source : "";
-	int code = tally(r, &r->build_ids, build_id, len);
+	uint32_t build, from;
+	int code = find_tally(r, &r->build_ids, build_id, len, &build);
 	if (code == 0)
-		code = tally(r, &r->sources, source, strlen(source));
-	if (code < 0 || !input)
+		code = find_tally(r, &r->sources, source, strlen(source), &from);
+	if (code < 0)
 		return code;
+	count(&r->build_ids, build);
+	count(&r->sources, from);
+	if (!input)
+		return 0;
 	int64_t taken_ns = input->taken_ns ? input->taken_ns : p->time_ns;
 	r->stored_bytes += input->stored_bytes;
 	if (taken_ns < r->first_ns)

@@ -35,6 +35,7 @@ struct pgofs_report {
 
 int pgofs_report_init(struct pgofs_report *r);
 void pgofs_report_done(struct pgofs_report *r);
+size_t pgofs_report_memory_bytes(const struct pgofs_report *r);
 
 /* Notes an input that was folded in. `input` may be NULL. -ENOMEM. */
 int pgofs_report_input(struct pgofs_report *r, const struct pgofs_profile *p, const struct pgofs_merge_input *input);

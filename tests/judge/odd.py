@@ -36,7 +36,8 @@ class Case:
         self.drop, self.keep = self.make_frames() if r.random() < 0.25 else ("", "")
         n = self.count_inputs()
         self.size = r.choice([1, 3, 10, 40]) if n > 20 else r.choice([0, 1, 5, 30, 200])
-        self.inputs = [self.make_input() for _ in range(n)]
+        self.late = self.make_late() if n > 128 and r.random() < 0.7 else None
+        self.inputs = [self.make_input(i) for i in range(n)]
         self.about = "%d inputs, %s spelling, types %s%s%s%s" % (
             n, self.spelling, ",".join("/".join(t) for t in self.types), ", like Go" if self.like_go else "",
             ", signed" if self.signed else "", ", mixed" if self.mixed else "")
@@ -48,6 +49,12 @@ class Case:
         if dice > 0.94:
             return self.random.choice([127, 128, 129, 130, 160, 256, 257, 300])
         return self.random.randint(2, 8)
+
+    def make_late(self):
+        """A mapping no stack uses until the second 128 inputs have begun, and from which of them on. Inputs have it all the same."""
+        late = self.random.choice(range(len(self.mappings))) if self.mappings else None
+        early = [s for s in self.stacks if all(self.locations[i]["mapping"] != late for i in s)]
+        return (128 + self.random.choice([1, 2, 20]), early) if early else None
 
     def make_types(self):
         if self.like_go:
@@ -149,8 +156,11 @@ class Case:
             return r.choice([0, 0, 1, -1, 2, -2, 10, BIG - 1, -BIG])
         return r.choice([0, 1, 1, 2, 10, 10000000, 123456789])
 
-    def make_input(self):
-        raw = Writer(self).profile()
+    def stacks_of(self, number):
+        return self.late[1] if self.late and number < self.late[0] else self.stacks
+
+    def make_input(self, number):
+        raw = Writer(self, number).profile()
         dice = self.random.random()
         if dice < 0.5:
             return gzip.compress(raw, 1, mtime=0)
@@ -163,8 +173,9 @@ class Case:
 class Writer:
     """Writes one profile of a case, each time with other ids, in another order, in other spellings."""
 
-    def __init__(self, case):
+    def __init__(self, case, number):
         self.case = case
+        self.stacks = case.stacks_of(number)
         self.random = case.random
         self.odd = case.spelling != "plain"
         self.wild = case.spelling == "wild"
@@ -271,7 +282,7 @@ class Writer:
 
     def sample(self):
         case, r = self.case, self.random
-        stack = r.choice(case.stacks)
+        stack = r.choice(self.stacks)
         self.used.update(stack)
         values = [case.value() for _ in self.types]
         if case.like_go and not any(values):

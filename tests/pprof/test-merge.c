@@ -153,6 +153,40 @@ Test(merge, keeps_the_first_mapping_even_if_unused)
 	cr_expect_str_eq(read_string(r.p, r.p->mapping[1]->build_id), "lib");
 }
 
+/* google/pprof merges 128 files at a time, and takes the first mapping of each such chunk for the main program's, used or not. */
+Test(merge, puts_a_mapping_where_the_first_input_of_the_chunk_has_it)
+{
+	struct made *all[132];
+	_cleanup_(result_done) struct result r = { .raw = BUF };
+	for (size_t i = 0; i < 132; i++) {
+		Pprof__Mapping *other;
+		all[i] = made_usable();
+		if (i < 128)
+			continue;
+		other = made_mapping(all[i], 0x1000000 * (i - 127), 0x1000000 * (i - 127) + 0x1000, "other");
+		other->has_functions = i > 128;
+		if (i == 128) { /* which has it first, and does not use it */
+			Pprof__Mapping *main = all[i]->p->mapping[0];
+			all[i]->p->mapping[0] = other;
+			all[i]->p->mapping[1] = main;
+			continue;
+		}
+		uint64_t in = made_location(all[i], other->memory_start + 0x100, 1, 5);
+		made_location_at(all[i], in)->mapping_id = other->id;
+		MADE_SAMPLE(all[i], 1, 10, in, 1);
+	}
+	merge_made(PGOFS_VIEW_PPROF, all, 132, &r.raw);
+	r.p = read_raw(&r.raw);
+	cr_assert_not_null(r.p);
+	cr_assert_eq(r.p->n_mapping, 2);
+	cr_expect_eq(r.p->mapping[1]->memory_start, 0x1000000);
+	cr_expect_str_eq(read_string(r.p, r.p->mapping[1]->build_id), "other");
+	cr_expect_not(r.p->mapping[1]->has_functions);
+	cr_expect_eq(r.p->location[r.p->n_location - 1]->address, 0x1000100);
+	for (size_t i = 0; i < 132; i++)
+		made_free(all[i]);
+}
+
 Test(merge, makes_up_a_mapping_where_there_is_none)
 {
 	MADE(a) = made_usable();
@@ -431,6 +465,23 @@ Test(merge, respects_the_outputs_limit)
 	cr_assert_eq(add_made(m, a, &err), 0);
 	cr_expect_eq(pgofs_merge_encode(m, &small, &err), -EFBIG);
 	cr_expect_eq(small.len, 0);
+}
+
+Test(merge, respects_the_outputs_limit_in_one_large_message)
+{
+	_cleanup_(pgofs_merge_freep) struct pgofs_merge *m = NULL;
+	_cleanup_(pgofs_buf_done) struct pgofs_buf small = PGOFS_BUF(1000000);
+	struct pgofs_error err = { "" };
+	char *name = calloc(2000001, 1);
+	MADE(a) = made_usable();
+	made_function(a, memset(name, 'x', 2000000), 1);
+	a->p->location[0]->line[0]->function_id = a->p->n_function;
+	cr_assert_eq(pgofs_merge_new(PGOFS_VIEW_PPROF, &m, &err), 0);
+	cr_assert_eq(add_made(m, a, &err), 0);
+	cr_assert_eq(add_made(m, a, &err), 0);
+	cr_expect_eq(pgofs_merge_encode(m, &small, &err), -EFBIG);
+	cr_expect_eq(small.len, 0);
+	free(name);
 }
 
 Test(merge, takes_profiles_that_were_decoded_elsewhere)
