@@ -27,7 +27,13 @@ static int join_headers(struct pgofs_standing *s, struct pgofs_run *const *runs,
 		for (size_t k = 0; k < runs[i]->n; k++)
 			pgofs_header_join_own(ret, &s->names, &runs[i]->header[k]);
 	}
-	return ret->n_inputs < 2 ? -EDOM : 0; /* a single one is written as it is */
+	if (ret->n_inputs < 2) /* a single one is written as it is */
+		return -EDOM;
+	for (size_t i = 0; i < n; i++) {
+		if (runs[i]->first_unused && ret->n_inputs > PGOFS_CHUNK) /* fold.c: the promises of chunks */
+			return -EDOM;
+	}
+	return 0;
 }
 
 /* Each once, in the order of first appearance. *ret is for the caller to free. */
@@ -65,7 +71,7 @@ static int arrange(struct pgofs_standing *s, struct pgofs_run *const *runs, size
 		if (runs[i]->n && !begun) {
 			ret->first_mapping = runs[i]->first.number;
 			mapping[ret->first_mapping] = runs[i]->first.as;
-			seen = UINT64_C(1) << ret->first_mapping;
+			seen = ret->first_mapping < PGOFS_STANDING_MAPPINGS ? UINT64_C(1) << ret->first_mapping : 0;
 			begun = true;
 		}
 		see_mappings(mapping, &seen, runs[i]);

@@ -14,11 +14,10 @@ void pgofs_sums_done(struct pgofs_sums *s)
 	*s = (struct pgofs_sums){ 0 };
 }
 
-size_t pgofs_sums_bytes(const struct pgofs_sums *s, size_t n_types)
+size_t pgofs_sums_bytes(const struct pgofs_sums *s)
 {
-	size_t bytes = s->n * sizeof *s->sample;
-	return bytes +
-	       (s->first ? s->n * sizeof *s->first + n_types * sizeof *s->times : s->n * n_types * sizeof *s->value);
+	size_t a_sample = s->first ? sizeof *s->first : s->n_types * sizeof *s->value;
+	return s->n * (sizeof *s->sample + a_sample) + s->n_types * sizeof *s->times;
 }
 
 void pgofs_round_begin(struct pgofs_standing *s)
@@ -128,6 +127,7 @@ static int collect(const struct pgofs_standing *s, struct pgofs_sums *ret)
 {
 	size_t n_types = s->tables.n_types;
 	ret->n = s->n;
+	ret->n_types = n_types;
 	ret->sample = malloc(s->n * sizeof *ret->sample + 1);
 	ret->times = malloc(n_types * sizeof *ret->times + 1);
 	if (!ret->sample || !ret->times)
@@ -148,10 +148,15 @@ static int collect(const struct pgofs_standing *s, struct pgofs_sums *ret)
 int pgofs_standing_close(struct pgofs_standing *s)
 {
 	struct pgofs_run *run = s->open;
-	if (!run)
-		return 0;
+	struct pgofs_sums sums = { 0 };
+	int r = run ? collect(s, &sums) : 0;
+	if (r < 0)
+		pgofs_sums_done(&sums);
+	if (!run || r < 0)
+		return r;
 	s->open = NULL;
 	run->open_in = NULL;
 	pgofs_sums_done(&run->sums);
-	return collect(s, &run->sums);
+	run->sums = sums;
+	return 0;
 }

@@ -1,5 +1,5 @@
 /* A standing merge only grows, while a window goes on: in time most of its samples are of inputs that are gone. Then its tables are made anew
- * from the samples its runs have, and the runs told the new numbers. */
+ * from the samples its runs have, and the runs told the new numbers. Mappings that go on in samples come first, since the first 63 alone can be. */
 #include "standing.h"
 
 #include <pgofs/cleanup.h>
@@ -63,12 +63,27 @@ static int make_anew(struct pgofs_standing *s, struct pgofs_run *const *runs, si
 	return r;
 }
 
-/* Of how many the last profile was made tells whether it is time. */
+/* Of how many samples the last profile was made tells whether it is time. */
+static bool samples_are_useless(const struct pgofs_standing *s, size_t spare)
+{
+	size_t useless = s->tables.samples.n - s->n;
+	return useless > s->n && useless > spare;
+}
+
+/* Each build of a program is another mapping. */
+static bool mappings_run_out(const struct pgofs_standing *s, struct pgofs_run *const *runs, size_t n)
+{
+	uint64_t used = 0;
+	for (size_t i = 0; i < n; i++)
+		used |= runs[i]->mappings | (runs[i]->first.number < 64 ? UINT64_C(1) << runs[i]->first.number : 0);
+	size_t all = s->tables.mappings.n, useless = all - (size_t)__builtin_popcountll(used);
+	return all > PGOFS_STANDING_MAPPINGS * 3 / 4 && useless > PGOFS_STANDING_MAPPINGS / 8;
+}
+
 int pgofs_standing_tidy(struct pgofs_standing *s, struct pgofs_run *const *runs, size_t n, size_t spare,
 			struct pgofs_error *err)
 {
-	size_t useless = s->tables.samples.n - s->n;
-	if (!s->begun || s->open || useless <= s->n || useless <= spare)
+	if (!s->begun || s->open || !(samples_are_useless(s, spare) || mappings_run_out(s, runs, n)))
 		return 0;
 	_cleanup_(pgofs_freep) uint32_t *number = malloc(s->tables.samples.n * sizeof *number);
 	int r = number ? list_all(s, runs, n) : -ENOMEM;

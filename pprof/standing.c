@@ -8,7 +8,8 @@
  *
  *   - all must say the same of sample types, units, period type, and frames to drop (struct pgofs_kind);
  *   - no value may be below 0, and no sum overflow: a sample that cancels out is dropped, when is a question of how files are grouped;
- *   - lines inlined in a location must have no columns: two locations that differ only there are one, as the first has it.
+ *   - lines inlined in a location must have no columns: two locations that differ only there are one, as the first has it;
+ *   - of more than 128 inputs, each must use its first mapping: in the chunk that one opens, its place would be the mapping's (fold.c).
  *
  * What is left to the first that has it is the place and the flags of a mapping. Each run notes them as its first input that uses the mapping
  * has them; which mappings a sample uses is kept beside it, as bits. */
@@ -16,8 +17,6 @@
 
 #include "array.h"
 #include "wire.h"
-
-#define MAPPINGS_MAX 63
 
 int pgofs_standing_new(struct pgofs_standing **ret, struct pgofs_error *err)
 {
@@ -74,7 +73,7 @@ size_t pgofs_run_count(const struct pgofs_run *r)
 
 size_t pgofs_run_memory_bytes(const struct pgofs_run *r)
 {
-	return sizeof *r + pgofs_sums_bytes(&r->sums, 1) + r->mapping_cap * sizeof *r->mapping +
+	return sizeof *r + pgofs_sums_bytes(&r->sums) + r->mapping_cap * sizeof *r->mapping +
 	       r->header_cap * sizeof *r->header + (r->n_comments_cap + r->comment_cap) * sizeof *r->comment;
 }
 
@@ -135,7 +134,7 @@ static int may_stand(struct pgofs_standing *s, const struct pgofs_decoded *d, st
 
 static uint64_t bit_of(uint32_t mapping)
 {
-	return UINT64_C(1) << (mapping < MAPPINGS_MAX ? mapping : MAPPINGS_MAX);
+	return UINT64_C(1) << (mapping < PGOFS_STANDING_MAPPINGS ? mapping : PGOFS_STANDING_MAPPINGS);
 }
 
 static uint64_t mappings_of(const struct pgofs_standing *s, const struct pgofs_stacked *sample)
@@ -183,34 +182,37 @@ static int see_mapping(struct pgofs_standing *s, uint32_t number, size_t place, 
 }
 
 /* The mappings that the input is the first of its run to use. */
-static int see_mappings(struct pgofs_standing *s, struct pgofs_run *run, const struct pgofs_decoded *d, uint64_t used)
+static int see_used(struct pgofs_standing *s, struct pgofs_run *run, const struct pgofs_decoded *d, uint64_t used)
 {
 	uint64_t fresh = used & ~run->mappings;
-	int r = ARRAY_RESERVE(run->mapping, run->mapping_cap, run->n_mappings + MAPPINGS_MAX);
-	if (r == 0 && used >> MAPPINGS_MAX)
-		r = -EDOM;
-	for (uint32_t number = 0; r == 0 && number < MAPPINGS_MAX; number++) {
+	if (used >> PGOFS_STANDING_MAPPINGS)
+		return -EDOM;
+	int r = ARRAY_RESERVE(run->mapping, run->mapping_cap, run->n_mappings + (size_t)__builtin_popcountll(fresh));
+	for (; r == 0 && fresh; fresh &= fresh - 1) {
+		uint32_t number = (uint32_t)__builtin_ctzll(fresh);
 		size_t place;
-		if (!(fresh >> number & 1))
-			continue;
 		r = find_mapping(s, d, number, &place);
 		if (r == 0)
 			r = see_mapping(s, number, place, &run->mapping[run->n_mappings]);
 		run->n_mappings += r == 0;
 	}
-	if (r == 0 && run->n == 0) {
-		uint32_t number = pgofs_index_find(&s->tables.mappings.index, d->content.mapping[0]);
-		if (number ==
-		    PGOFS_NONE) /* no sample of any input uses it: it is the first that this one writes all the same */
-			r = pgofs_mappings_insert(&s->tables, d->content.mapping[0],
-						  &(struct pgofs_mapping){ .start = d->profile.mapping[0].start },
-						  &number);
-		if (r == 0)
-			r = see_mapping(s, number, 0, &run->first);
-	}
-	if (r == 0)
-		run->mappings |= used;
+	run->mappings |= used;
 	return r;
+}
+
+/* A profile begins with the first mapping of its first input, used or not. */
+static int see_first(struct pgofs_standing *s, struct pgofs_run *run, const struct pgofs_decoded *d, uint64_t used)
+{
+	struct pgofs_hash key = d->content.mapping[0];
+	uint32_t number = pgofs_index_find(&s->tables.mappings.index, key);
+	int r = 0;
+	run->first_unused |= number == PGOFS_NONE || !(used & bit_of(number));
+	if (run->n)
+		return 0;
+	if (number == PGOFS_NONE)
+		r = pgofs_mappings_insert(&s->tables, key,
+					  &(struct pgofs_mapping){ .start = d->profile.mapping[0].start }, &number);
+	return r < 0 ? r : see_mapping(s, number, 0, &run->first);
 }
 
 /* ---- an input ---- */
@@ -291,13 +293,16 @@ static int fold(struct pgofs_standing *s, struct pgofs_run *run, const struct pg
 	if (r < 0)
 		return r;
 	pgofs_standing_describe(s, n_before);
+	uint64_t used = mappings_used(s, d->profile.n_samples);
 	r = open_run(s, run);
 	if (r == 0)
 		r = pgofs_round_room(s, d->profile.n_samples);
 	if (r == 0)
 		r = note_header(s, run, &d->profile);
 	if (r == 0)
-		r = see_mappings(s, run, d, mappings_used(s, d->profile.n_samples));
+		r = see_used(s, run, d, used);
+	if (r == 0)
+		r = see_first(s, run, d, used);
 	if (r == -EDOM)
 		return cannot_stand(err, "its mappings are too many, or in two places");
 	return r < 0 ? pgofs_error_errno(err, r, "folding a profile in") : add_samples(s, d, err);
@@ -309,7 +314,7 @@ int pgofs_run_add_decoded(struct pgofs_standing *s, struct pgofs_run *run, const
 	if (d->result < 0) {
 		if (err)
 			*err = d->err;
-		return d->result;
+		return d->result == -EFBIG ? -EINVAL : d->result;
 	}
 	if (d->view != PGOFS_VIEW_PPROF)
 		return pgofs_run_add(s, run, d->profile.raw, d->profile.len, err);

@@ -7,6 +7,9 @@
 
 #include <pgofs/pprof.h>
 
+/* As many as there are bits, but one. */
+#define PGOFS_STANDING_MAPPINGS 63
+
 /* Beside a sample's key, before its values. Those are what sums it now has, if it is in the adding up that is under way. */
 struct pgofs_standing_sample {
 	uint64_t mappings; /* bits: those its locations are in; the last, any beyond */
@@ -26,7 +29,7 @@ struct pgofs_sums {
 	uint32_t *first;  /* owned; n; NULL where they are in `value` */
 	int64_t *times;   /* owned; by type */
 	int64_t *value;   /* owned; n * n_types; or NULL */
-	size_t n;
+	size_t n, n_types;
 };
 
 struct pgofs_run {
@@ -36,6 +39,7 @@ struct pgofs_run {
 	struct pgofs_seen_mapping *mapping; /* owned; in the order in which samples reached them */
 	size_t n_mappings, mapping_cap;
 	uint64_t mappings;               /* bits of those */
+	bool first_unused;               /* an input's first mapping is in no sample of that input */
 	struct pgofs_header_own *header; /* owned; of each input */
 	uint32_t *n_comments;            /* owned; of each input */
 	uint32_t *comment;               /* owned; of all, one after the other; in `names` */
@@ -62,7 +66,7 @@ struct pgofs_standing {
 /* ---- adding up: standing-sums.c ---- */
 
 void pgofs_sums_done(struct pgofs_sums *s);
-size_t pgofs_sums_bytes(const struct pgofs_sums *s, size_t n_types);
+size_t pgofs_sums_bytes(const struct pgofs_sums *s);
 
 /* Starts with nothing. Room for so many more samples: -EFBIG, -ENOMEM. */
 void pgofs_round_begin(struct pgofs_standing *s);
@@ -74,7 +78,7 @@ int64_t pgofs_round_add(struct pgofs_standing *s, uint32_t sample, const int64_t
 /* Adds all of a run. -EDOM where a sum overflows, -EFBIG, -ENOMEM. */
 int pgofs_round_add_run(struct pgofs_standing *s, const struct pgofs_sums *sums);
 
-/* The run that is open is closed: its sums are in it. -ENOMEM. */
+/* The run that is open is closed: its sums are in it. -ENOMEM, and it is open still. */
 int pgofs_standing_close(struct pgofs_standing *s);
 
 /* Notes beside the samples from number `first` on what is to be known of them. */

@@ -119,6 +119,22 @@ static void adds_up(const struct pgofs_buf *a, const struct pgofs_buf *b)
 	MUST(once.len == parts.len && (!once.len || memcmp(once.data, parts.data, once.len) == 0));
 }
 
+static void stand_alone(struct pgofs_standing *s, struct pgofs_run *run, struct pgofs_buf *ret)
+{
+	ret->len = 0;
+	(void)pgofs_standing_encode(s, &run, 1, ret, NULL);
+}
+
+/* Tidied, a run is what it was, whatever was beside it. */
+static void stays(struct pgofs_standing *s, struct pgofs_run *run)
+{
+	BUF before = PGOFS_BUF(RAW_MAX), after = PGOFS_BUF(RAW_MAX);
+	stand_alone(s, run, &before);
+	MUST(pgofs_standing_tidy(s, &run, 1, 0, NULL) == 0);
+	stand_alone(s, run, &after);
+	MUST(before.len == after.len && (!before.len || memcmp(before.data, after.data, after.len) == 0));
+}
+
 /* The two, and the first again, in two runs are the same as merged at once; or they do not stand. */
 static void stands(const struct pgofs_buf *a, const struct pgofs_buf *b)
 {
@@ -135,13 +151,14 @@ static void stands(const struct pgofs_buf *a, const struct pgofs_buf *b)
 		int r = pgofs_run_add(standing, i < 2 ? first : second, inputs[i]->data, inputs[i]->len, NULL);
 		if (r == -EDOM || r == -EFBIG)
 			return;
-		MUST(r == merged);
+		MUST(r == (merged == -EFBIG ? -EINVAL : merged));
 	}
 	int r = pgofs_standing_encode(standing, (struct pgofs_run *const[]){ first, second }, 2, &runs, NULL);
 	if (r == -EDOM)
 		return;
 	MUST(pgofs_merge_encode(at_once, &once, NULL) == r);
 	MUST(once.len == runs.len && (!once.len || memcmp(once.data, runs.data, once.len) == 0));
+	stays(standing, first);
 }
 
 /* Bytes that are taken for a part are one. */

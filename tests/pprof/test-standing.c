@@ -182,6 +182,112 @@ Test(standing, does_not_begin_a_run_with_one_mapping_in_two_places)
 	cr_expect_not_null(strstr(err.text, "in two places"), "%s", err.text);
 }
 
+/* Its first mapping is not used by the one that is merged first of all; of more than 128, which do not matters. */
+static struct made *made_with_first(const char *build, uint64_t start)
+{
+	struct made *m = made_usable();
+	Pprof__Mapping *first = made_mapping(m, start, start + 0x1000, build);
+	m->p->mapping[1] = m->p->mapping[0];
+	m->p->mapping[0] = first;
+	return m;
+}
+
+Test(standing, keeps_first_mappings_that_no_sample_uses)
+{
+	STANDING(s);
+	struct pgofs_run *run[90] = { NULL };
+	struct made *m[90];
+	for (uint64_t i = 0; i < 90; i++) {
+		char build[16];
+		snprintf(build, sizeof build, "first%02u", (unsigned)i);
+		m[i] = made_with_first(build, 0x900000 + i * 0x100000);
+		cr_assert_eq(pgofs_run_new(&run[i], NULL), 0);
+		cr_assert_eq(add(s, run[i], m[i], NULL), 0);
+	}
+	for (size_t i = 0; i < 88; i++)
+		EXPECT_PROFILE(s, run + i, 2, m[i], m[i + 1]);
+	for (size_t i = 0; i < 90; i++) {
+		pgofs_run_free(run[i]);
+		made_free(m[i]);
+	}
+}
+
+Test(standing, of_more_than_128_does_not_take_one_that_does_not_use_its_first_mapping)
+{
+	STANDING(s);
+	RUN(run);
+	RUN(odd);
+	MADE(usual) = made_usable();
+	MADE(first) = made_with_first("first", 0x900000);
+	BUF out = PGOFS_BUF(PGOFS_RAW_MAX);
+	for (int i = 0; i < 127; i++)
+		cr_assert_eq(add(s, run, usual, NULL), 0);
+	cr_assert_eq(add(s, odd, first, NULL), 0);
+	struct pgofs_run *both[] = { run, odd };
+	cr_expect_eq(pgofs_standing_encode(s, both, 2, &out, NULL), 0);
+	cr_assert_eq(add(s, run, usual, NULL), 0);
+	cr_expect_eq(pgofs_standing_encode(s, both, 2, &out, NULL), -EDOM);
+	cr_expect_eq(pgofs_standing_encode(s, &run, 1, &out, NULL), 0);
+}
+
+/* A fleet that is built again and again while its window goes on. */
+Test(standing, goes_on_through_any_number_of_builds)
+{
+	STANDING(s);
+	for (unsigned i = 0; i < 500; i++) {
+		char build[16];
+		RUN(run);
+		MADE(a) = made_usable();
+		MADE(b) = made_usable();
+		snprintf(build, sizeof build, "build%03u", i);
+		a->p->mapping[0]->build_id = b->p->mapping[0]->build_id = made_string(a, build);
+		cr_assert_eq(made_string(b, build), a->p->mapping[0]->build_id);
+		cr_assert_eq(add(s, run, a, NULL), 0);
+		cr_assert_eq(add(s, run, b, NULL), 0);
+		EXPECT_PROFILE(s, &run, 1, a, b);
+		cr_assert_eq(pgofs_standing_tidy(s, &run, 1, 65536, NULL), 0);
+		EXPECT_PROFILE(s, &run, 1, a, b);
+	}
+}
+
+/* A name too costly to match, in an input that is gone, says nothing of those that are there. */
+Test(standing, drops_frames_whatever_was_in_it_before)
+{
+	const char *explodes = "(a|aa)+$x|(a|aa|aaa)+b|drop.me",
+		   *costly = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaac";
+	STANDING(s);
+	RUN(gone);
+	RUN(run);
+	MADE(x) = made_at(0, costly, 1);
+	MADE(y) = made_at(0, "drop.me", 2);
+	x->p->drop_frames = made_string(x, explodes);
+	y->p->drop_frames = made_string(y, explodes);
+	cr_assert_eq(add(s, gone, x, NULL), 0);
+	cr_assert_eq(add(s, run, y, NULL), 0);
+	cr_assert_eq(add(s, run, y, NULL), 0);
+	EXPECT_PROFILE(s, &run, 1, y, y);
+}
+
+Test(standing, is_left_as_it_was_by_one_past_a_limit)
+{
+	STANDING(s);
+	RUN(run);
+	BUF raw = PGOFS_BUF(PGOFS_RAW_MAX);
+	struct pgofs_error err = { "" };
+	const size_t too_many = ((size_t)1 << 24) + 1;
+	MADE(a) = made_usable();
+	made_pack(a, &raw);
+	cr_assert_eq(pgofs_buf_reserve(&raw, 2 * too_many), 0);
+	for (size_t i = 0; i < too_many; i++)
+		memcpy(raw.data + raw.len + 2 * i, "\x32", 2); /* one string more, "" */
+	raw.len += 2 * too_many;
+	cr_assert_eq(add(s, run, a, NULL), 0);
+	cr_expect_eq(pgofs_run_add(s, run, raw.data, raw.len, &err), -EINVAL);
+	cr_expect_not_null(strstr(err.text, "more than 16777216 entries"), "%s", err.text);
+	cr_assert_eq(add(s, run, a, NULL), 0);
+	EXPECT_PROFILE(s, &run, 1, a, a);
+}
+
 Test(standing, of_less_than_two_inputs_is_none)
 {
 	STANDING(s);
