@@ -1,8 +1,8 @@
 /* Making tables anew from what is still needed of them.
  *
  * Needed where google/pprof merges a profile with nothing to drop what is not used: after samples cancelled out, and when a sample type is
- * dropped; and to forget what a standing merge has no more. Everything is numbered again in the order in which the samples left reach it, because that is the order google/pprof would
- * have met it in: mapping before location, functions in the order of lines, locations in the order of the stack. Each thing is there once,
+ * dropped; and to forget what a standing merge has no more. Everything is numbered again in the order in which the samples left reach it, because
+ * that is the order google/pprof would have met it in: mapping before location, functions in the order of lines, locations in the order of the stack. Each thing is there once,
  * so nothing is looked for: it was taken over already, or it is inserted. */
 #include "array.h"
 #include "tables.h"

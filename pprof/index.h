@@ -28,11 +28,6 @@ void pgofs_index_undo(struct pgofs_index *x, size_t n);
 /* Room for one more, kept until the next insertion. -ENOMEM, and nothing changed. */
 int pgofs_index_reserve(struct pgofs_index *x);
 
-static inline size_t pgofs_index_n(const struct pgofs_index *x)
-{
-	return x->slots.n;
-}
-
 static inline size_t pgofs_index_record_bytes(const struct pgofs_index *x)
 {
 	return sizeof(struct pgofs_hash) + x->beside_bytes;

@@ -8,6 +8,8 @@
 
 #include "hash.h"
 
+#include <endian.h>
+
 /* One id of at most four bytes at a time, while four can be loaded. */
 static const uint8_t *read_single(const uint8_t *at, const uint8_t *end, const uint8_t *readable, uint32_t **out,
 				  uint32_t *max)
@@ -15,7 +17,7 @@ static const uint8_t *read_single(const uint8_t *at, const uint8_t *end, const u
 	if (readable - end < 3)
 		end = readable - at >= 4 ? readable - 3 : at;
 	while (at < end) {
-		uint32_t four = pgofs_load32(at), ends = ~four & 0x80808080;
+		uint32_t four = le32toh(pgofs_load32(at)), ends = ~four & 0x80808080;
 		if (!ends)
 			break;
 		four &= ends ^ (ends - 1);

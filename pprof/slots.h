@@ -1,7 +1,7 @@
 /* The index of a table: from a hash to the numbers of the entries that have it.
  *
  * A table is an array in order of insertion; its slots say where in the array an entry with a given key may be. A slot is
- * 32 bits of hash and the entry's number plus one; the key itself is compared by the table, so a hash is never trusted.
+ * 32 bits of hash and the entry's number plus one; the whole key is compared by the table.
  * Linear probing, at most two thirds full. Entries are only ever removed in the reverse order of insertion (an undo), for which clearing the
  * slot is enough: no older entry was ever pushed aside by a younger one.
  *

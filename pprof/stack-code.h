@@ -6,6 +6,8 @@
 
 #include "wire.h"
 
+#include <endian.h>
+
 #define PGOFS_CODE_KNOWN (UINT64_C(1) << 32)
 #define PGOFS_CODE_LEN   33
 
@@ -27,7 +29,7 @@ static inline uint8_t *pgofs_stack_write(uint8_t *out, const uint64_t *code, con
 #pragma GCC unroll 4
 	for (size_t i = 0; i < n; i++) {
 		uint64_t c = code[place[i]];
-		uint32_t bytes = (uint32_t)c;
+		uint32_t bytes = htole32((uint32_t)c);
 		memcpy(out, &bytes, sizeof bytes);
 		out += c >> PGOFS_CODE_LEN;
 		all &= c;

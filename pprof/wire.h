@@ -67,7 +67,8 @@ static inline __attribute__((always_inline)) int pgofs_wire_varint(struct pgofs_
 /* pgofs_wire_next for what is seldom: long tags, numbers of fixed width, every fault. */
 int pgofs_wire_next_rare(struct pgofs_wire *w, struct pgofs_field *f, struct pgofs_error *err);
 
-/* The next field: 1 and *f is filled, 0 at the end, -EINVAL and words. Inlined with copies around the call for what is seldom, or the cursor of every reader would live in memory. */
+/* The next field: 1 and *f is filled, 0 at the end, -EINVAL and words. Inlined with copies around the call for what is seldom, or the cursor
+ * of every reader would live in memory. */
 static inline __attribute__((always_inline)) int pgofs_wire_next(struct pgofs_wire *w, struct pgofs_field *f,
 								 struct pgofs_error *err)
 {

@@ -136,7 +136,7 @@ int pgofs_run_new(struct pgofs_run **ret, struct pgofs_error *err);
 void pgofs_run_free(struct pgofs_run *r);
 PGOFS_DEFINE_FREEP(struct pgofs_run, pgofs_run_free)
 
-/* One more input at the run's end, as pgofs_merge_add and pgofs_merge_add_decoded. -EINVAL it is broken, and nothing has changed. -EDOM it cannot
+/* One more input at the run's end, as pgofs_merge_add and pgofs_merge_add_decoded. -EINVAL it is broken or past a limit, and nothing has changed. -EDOM it cannot
  * stand: what it adds depends on what it is merged with; all must be merged at once. After that, and after -ENOMEM and -EFBIG, the standing merge
  * is good for nothing but to be freed. */
 int pgofs_run_add(struct pgofs_standing *s, struct pgofs_run *run, const void *raw, size_t len,
@@ -149,12 +149,13 @@ size_t pgofs_run_count(const struct pgofs_run *r);
 size_t pgofs_run_memory_bytes(const struct pgofs_run *r);
 size_t pgofs_standing_memory_bytes(const struct pgofs_standing *s);
 
-/* The .pprof of these runs, raw, appended to `out`. -EDOM where there is less than two inputs, or their values add up to too much: merge them at
- * once. */
+/* The .pprof of these runs, raw, appended to `out`. -EDOM where there is less than two inputs, their values add up to too much, or one of more than
+ * 128 does not use its first mapping: merge them at once. Nothing has changed then, nor after -ENOMEM or -EFBIG. */
 int pgofs_standing_encode(struct pgofs_standing *s, struct pgofs_run *const *runs, size_t n, struct pgofs_buf *out,
 			  struct pgofs_error *err);
 
-/* Called after encoding, with the same runs: forgets samples that none of them has, once those are more than the others and than `spare`. Runs that
- * are not named are void then. -ENOMEM as above. */
+/* Called after encoding, with the same runs: forgets samples that none of them has, once those are more than the others and than `spare`; or
+ * once few more mappings can be told apart. Comments are not forgotten. Runs that are not named are void then. After any failure the
+ * standing merge is good for nothing but to be freed. */
 int pgofs_standing_tidy(struct pgofs_standing *s, struct pgofs_run *const *runs, size_t n, size_t spare,
 			struct pgofs_error *err);
