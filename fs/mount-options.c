@@ -3,8 +3,6 @@
  * error that names it, and never silently nothing. */
 #include "mount-options.h"
 
-#include "memory-limit.h"
-
 #include <pgofs/backend.h>
 #include <pgofs/cleanup.h>
 #include <pgofs/units.h>
@@ -25,7 +23,7 @@ const struct pgofs_option pgofs_mount_option_table[] = {
 	{ "foreground", 'f', PGOFS_OPTION_FLAG, AT(foreground), NULL, NULL, "stay in the foreground, log to stderr" },
 	{ "options", 'o', PGOFS_OPTION_STRINGS, AT(words), NULL, "OPTION,...",
 	  "any of these, and the storage's, without the dashes" },
-	{ "ro", 0, PGOFS_OPTION_FLAG, AT(read_only), NULL, NULL, "refuse every change (EROFS)" },
+	PGOFS_TREE_OPTION_ROWS(struct pgofs_mount_options, tree),
 	{ "allow-other", 0, PGOFS_OPTION_FLAG, AT(allow_other), NULL, NULL, "let other users in" },
 	{ "allow-root", 0, PGOFS_OPTION_FLAG, AT(allow_root), NULL, NULL, "let root in" },
 	{ "auto-unmount", 0, PGOFS_OPTION_FLAG, AT(auto_unmount), NULL, NULL,
@@ -37,21 +35,9 @@ const struct pgofs_option pgofs_mount_option_table[] = {
 	  "of files (default: 666 less umask)" },
 	{ "dir-mode", 0, PGOFS_OPTION_STRING, AT(dir_mode_word), NULL, "OCTAL",
 	  "of directories (default: 777 less umask)" },
-	{ "refresh", 0, PGOFS_OPTION_DURATION, AT(refresh_ns), "5s", "TIME",
-	  "changes made elsewhere show within this time" },
-	{ "max-profile", 0, PGOFS_OPTION_SIZE, AT(max_profile_bytes), "64MiB", "SIZE", "largest stored profile" },
-	{ "max-inflated", 0, PGOFS_OPTION_SIZE, AT(max_inflated_bytes), "1GiB", "SIZE",
-	  "largest stored profile, uncompressed" },
-	{ "memory", 0, PGOFS_OPTION_SIZE, AT(memory_bytes), NULL, "SIZE",
-	  "for what is kept between calls; files held open may take as much again (default: 512MiB, or a quarter of "
-	  "the "
-	  "cgroup's limit)" },
 	{ "spool", 0, PGOFS_OPTION_SIZE, AT(spool_bytes), NULL, "SIZE",
-	  "for files being written (default: as memory, at least 64MiB)" },
+	  "for files being written (default: as memory, or as max-profile if that is more)" },
 	{ "threads", 0, PGOFS_OPTION_COUNT, AT(n_threads), "16", "N", "requests answered at the same time" },
-	{ "fetch", 0, PGOFS_OPTION_COUNT, AT(n_fetch), "16", "N", "profiles fetched at the same time, for a merge" },
-	{ "no-rollups", 0, PGOFS_OPTION_FLAG, AT(no_rollups), NULL, NULL,
-	  "neither use nor store merges of hours and days that are over" },
 	{ "idle-timeout", 0, PGOFS_OPTION_DURATION, AT(idle_timeout_ns), NULL, "TIME",
 	  "unmount when unused for this time" },
 	{ "stats", 0, PGOFS_OPTION_FLAG, AT(stats), NULL, NULL,
@@ -110,68 +96,22 @@ static bool is_for_others(const char *word)
 	return false;
 }
 
-/* A flag's value may be spelled out; fstab has "idle_timeout" where the table has "idle-timeout". */
-static const struct pgofs_option *find(const struct pgofs_option *table, const char *word, size_t len)
+static int take_word(void *context, const char *word, struct pgofs_error *err)
 {
-	char name[64];
-	if (len >= sizeof name)
-		return NULL;
-	for (size_t k = 0; k < len; k++)
-		name[k] = word[k] == '_' ? '-' : word[k];
-	return pgofs_options_find(table, name, len);
-}
-
-static int add_storage_word(struct pgofs_mount_options *o, const struct pgofs_option *row, const char *value)
-{
-	char *word;
-	if (asprintf(&word, "%s=%s", row->name, value ? value : "yes") < 0)
-		return -ENOMEM;
-	int r = pgofs_strings_add(&o->storage, word);
-	free(word);
-	return r;
-}
-
-static int take_word(struct pgofs_mount_options *o, const struct pgofs_option *storage, const char *word,
-		     struct pgofs_error *err)
-{
-	const char *equals = strchr(word, '='), *value = equals ? equals + 1 : NULL;
-	size_t len = equals ? (size_t)(equals - word) : strlen(word);
-	if (!*word || is_for_others(word))
+	struct pgofs_mount_options *o = context;
+	size_t len = strcspn(word, "=");
+	if (is_for_others(word))
 		return 0;
 	if (!strcmp(word, "noexec")) {
 		o->noexec = true;
 		return 0;
 	}
-	const struct pgofs_option *row = find(pgofs_mount_option_table, word, len);
+	const struct pgofs_option *row = pgofs_options_find(pgofs_mount_option_table, word, len);
 	if (row && strcmp(row->name, "options") && strcmp(row->name, "help"))
-		return pgofs_option_set(row, o, value, err);
-	row = find(storage, word, len);
-	if (row)
-		return add_storage_word(o, row, value);
-	return pgofs_error_set(err, -EINVAL, "unknown option \"%.*s\"", (int)len, word);
-}
-
-/* "a,b=c\,d" is two words. */
-static int take_words(struct pgofs_mount_options *o, const struct pgofs_option *storage, const char *words,
-		      struct pgofs_error *err)
-{
-	_cleanup_(pgofs_freep) char *word = malloc(strlen(words) + 1);
-	size_t len = 0;
-	if (!word)
-		return -ENOMEM;
-	for (const char *at = words;; at++) {
-		if (*at == '\\' && (at[1] == ',' || at[1] == '\\')) {
-			word[len++] = *++at;
-		} else if (*at && *at != ',') {
-			word[len++] = *at;
-		} else {
-			word[len] = 0;
-			len = 0;
-			int r = take_word(o, storage, word, err);
-			if (r < 0 || !*at)
-				return r;
-		}
-	}
+		return pgofs_option_set(row, o, word[len] ? word + len + 1 : NULL, err);
+	if (!pgofs_options_find(pgofs_backend_options(o->source), word, len))
+		return pgofs_error_set(err, -EINVAL, "unknown option \"%.*s\"", (int)len, word);
+	return pgofs_strings_add(&o->storage, word);
 }
 
 static int parse_number(const char *word, int base, unsigned long max, unsigned long *ret)
@@ -252,16 +192,6 @@ static int parse_ready_fd(struct pgofs_mount_options *o, struct pgofs_error *err
 	return 0;
 }
 
-static void set_sizes(struct pgofs_mount_options *o)
-{
-	if (!o->memory_bytes) {
-		uint64_t quarter = pgofs_memory_limit() / 4;
-		o->memory_bytes = quarter < 512 * PGOFS_MIB ? quarter : 512 * PGOFS_MIB;
-	}
-	if (!o->spool_bytes)
-		o->spool_bytes = o->memory_bytes > 64 * PGOFS_MIB ? o->memory_bytes : 64 * PGOFS_MIB;
-}
-
 static int understand(struct pgofs_mount_options *o, struct pgofs_error *err)
 {
 	int r = parse_uid(o, err);
@@ -275,13 +205,18 @@ static int understand(struct pgofs_mount_options *o, struct pgofs_error *err)
 		return r;
 	if (pgofs_log_format_parse(o->log_word, &o->log_format) < 0)
 		return pgofs_error_set(err, -EINVAL, "option log: \"%s\" is not text, logfmt or json", o->log_word);
-	if (o->n_threads < 1 || o->n_threads > 1024 || o->n_fetch < 1 || o->n_fetch > 1024)
-		return pgofs_error_set(err, -EINVAL, "options threads and fetch are from 1 to 1024");
-	if (o->max_profile_bytes < 1 || o->max_inflated_bytes < 1)
-		return pgofs_error_set(err, -EINVAL, "options max-profile and max-inflated cannot be 0");
+	if (o->n_threads < 1 || o->n_threads > 1024)
+		return pgofs_error_set(err, -EINVAL, "option threads: from 1 to 1024");
 	if (o->allow_other && o->allow_root)
 		return pgofs_error_set(err, -EINVAL, "options allow_other and allow_root exclude each other");
-	set_sizes(o);
+	r = pgofs_tree_options_settle(&o->tree, err);
+	if (r < 0)
+		return r;
+	uint64_t one = o->tree.stored_max_bytes;
+	if (!o->spool_bytes)
+		o->spool_bytes = o->tree.memory_bytes > one ? o->tree.memory_bytes : one;
+	if (o->spool_bytes < one)
+		return pgofs_error_set(err, -EINVAL, "option spool: no less than max-profile");
 	return 0;
 }
 
@@ -303,16 +238,12 @@ int pgofs_mount_options_parse(struct pgofs_mount_options *o, int argc, char **ar
 	if (n < 0 || o->help)
 		return n < 0 ? n : 0;
 	if (n != 2)
-		return pgofs_error_set(err, -EINVAL, "wants two arguments, SOURCE and MOUNTPOINT, not %d", n);
+		return pgofs_error_set(err, -EINVAL, "wants SOURCE and MOUNTPOINT");
 	if (absolute_source(argv[1], &o->source) < 0 || !(o->mountpoint = strdup(argv[2])))
-		return -ENOMEM;
-	const struct pgofs_option *storage = pgofs_backend_options(o->source);
-	for (size_t k = 0; k < o->words.n; k++) {
-		r = take_words(o, storage, o->words.items[k], err);
-		if (r < 0)
-			return r;
-	}
-	return understand(o, err);
+		return pgofs_error_errno(err, -ENOMEM, "options");
+	for (size_t k = 0; r == 0 && k < o->words.n; k++)
+		r = pgofs_options_each_word(o->words.items[k], take_word, o, err);
+	return r == 0 ? understand(o, err) : r;
 }
 
 void pgofs_mount_options_done(struct pgofs_mount_options *o)

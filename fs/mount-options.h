@@ -1,6 +1,8 @@
 /* What `pgofs mount` was asked for: words of a command line or of an fstab line in, one structure out. */
 #pragma once
 
+#include "source.h"
+
 #include <pgofs/error.h>
 #include <pgofs/log.h>
 #include <pgofs/options.h>
@@ -17,11 +19,12 @@ struct pgofs_mount_options {
 
 	/* Rows of the table, as written; then the same, understood. */
 	struct pgofs_strings words;
-	bool help, foreground, read_only, no_rollups, allow_other, allow_root, auto_unmount, stats, verbose, debug;
+	struct pgofs_tree_options tree;
+	bool help, foreground, allow_other, allow_root, auto_unmount, stats, verbose, debug;
 	char *uid_word, *gid_word, *umask_word, *file_mode_word, *dir_mode_word, *fsname, *log_word;
-	int64_t refresh_ns, idle_timeout_ns, ready_timeout_ns;
-	uint64_t max_profile_bytes, max_inflated_bytes, memory_bytes, spool_bytes;
-	int64_t n_threads, n_fetch;
+	int64_t idle_timeout_ns, ready_timeout_ns;
+	uint64_t spool_bytes;
+	int64_t n_threads;
 	char *ready_fd_word;
 
 	uid_t uid;

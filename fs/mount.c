@@ -9,6 +9,7 @@
  * - At the end requests under way are answered first, bounded by the storage's deadline; then the mount goes, lazily where files are open. */
 #define FUSE_USE_VERSION 312
 
+#include "command.h"
 #include "fuse.h"
 #include "mount-options.h"
 #include "mountpoint.h"
@@ -27,14 +28,13 @@
 #include <string.h>
 #include <sys/wait.h>
 
-int pgofs_cmd_mount(int argc, char **argv);
-
 struct mount {
 	struct pgofs_mount_options options;
 	struct pgofs_tree *tree;
 	struct pgofs_fuse *fuse;
 	struct fuse_session *session;
-	int parent_fd; /* where the waiting parent reads, or -1 */
+	int parent_fd;   /* where the waiting parent reads, or -1 */
+	bool is_misused; /* what failed is how it was called */
 	pthread_t keeper;
 };
 
@@ -98,13 +98,13 @@ static int await_child(pid_t child, int fd, int64_t timeout_ns)
 		return 0;
 	int status = 0;
 	if (n == 0) {
-		fprintf(stderr, "pgofs: mount: not ready in time, giving up\n");
+		fprintf(stderr, "pgofs mount: not ready in time, giving up\n");
 		kill(child, SIGKILL);
 		return 1;
 	}
 	if (waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status))
 		return WEXITSTATUS(status);
-	fprintf(stderr, "pgofs: mount: the process died before it was ready\n");
+	fprintf(stderr, "pgofs mount: the process died before it was ready\n");
 	return 1;
 }
 
@@ -170,11 +170,18 @@ static void *keep(void *context)
 
 /* ---- Serving ---- */
 
+/* How long the kernel may believe a name: a part of `refresh`; we believe a listing for the rest. */
+static int64_t kernel_ns(const struct pgofs_mount_options *o)
+{
+	return o->tree.refresh_ns / 5;
+}
+
 static int open_tree(struct mount *m, struct pgofs_error *err)
 {
 	const struct pgofs_mount_options *o = &m->options;
 	struct pgofs_backend *backend = NULL;
 	int r = pgofs_backend_open(o->source, (const char *const *)o->storage.items, &backend, err);
+	m->is_misused = r == -EINVAL;
 	if (r == 0)
 		r = pgofs_backend_probe(backend, err);
 	if (r < 0) {
@@ -182,14 +189,9 @@ static int open_tree(struct mount *m, struct pgofs_error *err)
 		return r;
 	}
 	struct pgofs_tree_config config = PGOFS_TREE_CONFIG_DEFAULTS;
-	config.read_only = o->read_only;
-	config.no_rollups = o->no_rollups;
+	pgofs_tree_options_apply(&o->tree, &config);
 	config.reads_again = true;
-	config.refresh_ns = o->refresh_ns - o->refresh_ns / 5; /* the kernel may believe a name for the rest */
-	config.stored_max_bytes = o->max_profile_bytes;
-	config.raw_max_bytes = o->max_inflated_bytes;
-	config.memory_bytes = o->memory_bytes;
-	config.n_fetch = (unsigned)o->n_fetch;
+	config.refresh_ns -= kernel_ns(o);
 	return pgofs_tree_new(backend, &config, &m->tree, err);
 }
 
@@ -201,11 +203,11 @@ static int open_fuse(struct mount *m, struct pgofs_error *err)
 		.gid = o->gid,
 		.file_mode = o->file_mode,
 		.dir_mode = o->dir_mode,
-		.name_ns = o->refresh_ns / 5,
+		.name_ns = kernel_ns(o),
 		.mounted_ns = pgofs_now_ns(),
 		.stats = o->stats,
-		.memory_bytes = o->memory_bytes,
-		.spool = { .file_bytes_max = o->max_profile_bytes,
+		.memory_bytes = o->tree.memory_bytes,
+		.spool = { .file_bytes_max = o->tree.stored_max_bytes,
 			   .total_bytes_max = o->spool_bytes,
 			   .n_files_max = 65536 },
 		.ready = on_ready,
@@ -223,7 +225,7 @@ static int add_mount_options(const struct pgofs_mount_options *o, struct fuse_ar
 	int r = fuse_opt_add_opt(&words, "subtype=pgofs,default_permissions");
 	if (r == 0)
 		r = fuse_opt_add_opt_escaped(&words, name);
-	if (r == 0 && o->read_only)
+	if (r == 0 && o->tree.read_only)
 		r = fuse_opt_add_opt(&words, "ro");
 	if (r == 0 && o->noexec)
 		r = fuse_opt_add_opt(&words, "noexec");
@@ -367,10 +369,11 @@ static pid_t fork_away(struct mount *m, int *ret_wait_fd)
 
 static void help(void)
 {
-	printf(
-	    "usage: pgofs mount [-f] [-o OPTION,...] SOURCE MOUNTPOINT\n\n"
-	    "Mounts the profiles in SOURCE, a directory or s3://BUCKET[/PREFIX]. Returns once they can be read.\n\n");
+	printf("Usage: pgofs mount [OPTIONS] SOURCE MOUNTPOINT\n\n"
+	       "Mounts the profiles in SOURCE, a directory or s3://BUCKET[/PREFIX]. Returns once they can be read.\n\n"
+	       "Options:\n");
 	pgofs_options_help(pgofs_mount_option_table, stdout);
+	pgofs_storage_help(stdout);
 	printf("\nSIGTERM unmounts, SIGHUP forgets what was listed, SIGUSR1 logs statistics.\n");
 }
 
@@ -408,16 +411,16 @@ int pgofs_cmd_mount(int argc, char **argv)
 {
 	struct mount m = { .parent_fd = -1 };
 	struct pgofs_error err = { "" };
-	int status = 0, r = pgofs_mount_options_parse(&m.options, argc, argv, &err);
-	if (r < 0) {
-		fprintf(stderr, "pgofs: mount: %s\n", err.text[0] ? err.text : strerror(-r));
-		status = 2;
-	} else if (m.options.help) {
+	int code = PGOFS_EXIT_DONE, r = pgofs_mount_options_parse(&m.options, argc, argv, &err);
+	if (r == -EINVAL)
+		code = pgofs_command_misused("mount", "%s", err.text);
+	else if (r < 0)
+		code = pgofs_command_failed("mount", &err);
+	else if (m.options.help)
 		help();
-	} else if ((r = run(&m, &err)) < 0) {
-		fprintf(stderr, "pgofs: mount: %s\n", err.text);
-		status = 1;
-	}
+	else if (run(&m, &err) < 0)
+		code =
+		    m.is_misused ? pgofs_command_misused("mount", "%s", err.text) : pgofs_command_failed("mount", &err);
 	pgofs_mount_options_done(&m.options);
-	return status;
+	return code;
 }

@@ -1,6 +1,8 @@
 /* One -o for everything that is about SOURCE, as mount(8) has it: the user need not know which room an option belongs to. */
 #include "source.h"
 
+#include "memory-limit.h"
+
 #include <pgofs/cleanup.h>
 
 #include <errno.h>
@@ -8,51 +10,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROW(field) offsetof(struct pgofs_tree_options, field)
-
-const struct pgofs_option pgofs_tree_option_rows[] = {
-	{ "refresh", 0, PGOFS_OPTION_DURATION, ROW(refresh_ns), "5s", "TIME",
-	  "changes made elsewhere show within this time" },
-	{ "memory", 0, PGOFS_OPTION_SIZE, ROW(memory_bytes), "256MiB", "SIZE",
-	  "keep listings and merged files in up to this much memory" },
-	{ "fetch", 0, PGOFS_OPTION_COUNT, ROW(n_fetch), "16", "N", "fetch up to so many profiles at the same time" },
-	{ "max-profile", 0, PGOFS_OPTION_SIZE, ROW(stored_max_bytes), "64MiB", "SIZE",
-	  "refuse, and skip in merges, a stored profile larger than this" },
-	{ "max-inflated", 0, PGOFS_OPTION_SIZE, ROW(raw_max_bytes), "1GiB", "SIZE",
-	  "the same for what it inflates to; also the bound of a merge" },
-	{ "no-rollups", 0, PGOFS_OPTION_FLAG, ROW(no_rollups), NULL, NULL,
-	  "neither use nor store merges of hours and days that are over" },
-	{ NULL },
+/* What -o said. */
+struct options {
+	struct pgofs_tree_options tree;
+	struct pgofs_strings storage;
 };
 
-static int take_option(const char *text, struct pgofs_tree_options *own, struct pgofs_strings *storage,
-		       struct pgofs_error *err)
+static const struct pgofs_option tree_rows[] = { PGOFS_TREE_OPTION_ROWS(struct options, tree), { NULL } };
+
+static int take_word(void *context, const char *word, struct pgofs_error *err)
 {
-	size_t len = strcspn(text, "=");
-	const struct pgofs_option *o = pgofs_options_find(pgofs_tree_option_rows, text, len);
-	if (o)
-		return pgofs_option_set(o, own, text[len] ? text + len + 1 : NULL, err);
-	int r = pgofs_strings_add(storage, text);
-	return r < 0 ? pgofs_error_errno(err, r, "option %s", text) : 0;
+	struct options *o = context;
+	size_t len = strcspn(word, "=");
+	const struct pgofs_option *row = pgofs_options_find(tree_rows, word, len);
+	if (row)
+		return pgofs_option_set(row, o, word[len] ? word + len + 1 : NULL, err);
+	int r = pgofs_strings_add(&o->storage, word);
+	return r < 0 ? pgofs_error_errno(err, r, "option %s", word) : 0;
 }
 
-/* "a=1,b,c=2" */
-static int take_options(const char *text, struct pgofs_tree_options *own, struct pgofs_strings *storage,
-			struct pgofs_error *err)
+int pgofs_tree_options_settle(struct pgofs_tree_options *o, struct pgofs_error *err)
 {
-	_cleanup_(pgofs_freep) char *copy = strdup(text);
-	if (!copy)
-		return pgofs_error_errno(err, -ENOMEM, "options");
-	char *rest = copy, *one;
-	int r = 0;
-	while (r == 0 && (one = strsep(&rest, ",")))
-		if (*one)
-			r = take_option(one, own, storage, err);
-	return r;
-}
-
-static int check_options(const struct pgofs_tree_options *o, struct pgofs_error *err)
-{
+	if (!o->memory_bytes) {
+		uint64_t quarter = pgofs_memory_limit() / 4;
+		o->memory_bytes = quarter < 512 * PGOFS_MIB ? quarter : 512 * PGOFS_MIB;
+	}
 	if (o->n_fetch < 1 || o->n_fetch > 256)
 		return pgofs_error_set(err, -EINVAL, "option fetch: from 1 to 256");
 	if (o->memory_bytes < PGOFS_MIB)
@@ -63,30 +45,38 @@ static int check_options(const struct pgofs_tree_options *o, struct pgofs_error 
 	return 0;
 }
 
+void pgofs_tree_options_apply(const struct pgofs_tree_options *o, struct pgofs_tree_config *config)
+{
+	config->read_only |= o->read_only;
+	config->no_rollups = o->no_rollups;
+	config->refresh_ns = o->refresh_ns;
+	config->memory_bytes = o->memory_bytes;
+	config->n_fetch = (unsigned)o->n_fetch;
+	config->stored_max_bytes = o->stored_max_bytes;
+	config->raw_max_bytes = o->raw_max_bytes;
+}
+
+static int read_options(const struct pgofs_strings *words, struct options *o, struct pgofs_error *err)
+{
+	int r = pgofs_options_init(tree_rows, o, err);
+	for (size_t i = 0; r == 0 && i < words->n; i++)
+		r = pgofs_options_each_word(words->items[i], take_word, o, err);
+	return r == 0 ? pgofs_tree_options_settle(&o->tree, err) : r;
+}
+
 int pgofs_source_open(const char *source, const struct pgofs_strings *options, const struct pgofs_tree_config *config,
 		      struct pgofs_tree **ret, struct pgofs_error *err)
 {
-	static const char *const none[] = { NULL };
-	_cleanup_(pgofs_strings_done) struct pgofs_strings storage = { 0 };
-	struct pgofs_tree_options own = { 0 };
+	struct options o = { 0 };
 	struct pgofs_backend *backend = NULL;
-	int r = pgofs_options_init(pgofs_tree_option_rows, &own, err);
-	for (size_t i = 0; r == 0 && i < options->n; i++)
-		r = take_options(options->items[i], &own, &storage, err);
+	struct pgofs_tree_config c = *config;
+	int r = read_options(options, &o, err);
 	if (r == 0)
-		r = check_options(&own, err);
-	if (r == 0)
-		r = pgofs_backend_open(source, storage.n ? (const char *const *)storage.items : none, &backend, err);
+		r = pgofs_backend_open(source, (const char *const *)o.storage.items, &backend, err);
+	pgofs_strings_done(&o.storage);
 	if (r < 0)
 		return r;
-
-	struct pgofs_tree_config c = *config;
-	c.refresh_ns = own.refresh_ns;
-	c.memory_bytes = own.memory_bytes;
-	c.n_fetch = (unsigned)own.n_fetch;
-	c.stored_max_bytes = own.stored_max_bytes;
-	c.raw_max_bytes = own.raw_max_bytes;
-	c.no_rollups = own.no_rollups;
+	pgofs_tree_options_apply(&o.tree, &c);
 	return pgofs_tree_new(backend, &c, ret, err);
 }
 
@@ -98,12 +88,17 @@ static void print_rows(const char *heading, const struct pgofs_option *rows, FIL
 	pgofs_options_help(rows, to);
 }
 
-void pgofs_source_help(FILE *to)
+void pgofs_storage_help(FILE *to)
 {
 	const struct pgofs_option *directory = pgofs_backend_options("/"),
 				  *bucket = pgofs_backend_options("s3://bucket");
-	print_rows("For -o", pgofs_tree_option_rows, to);
 	print_rows("For -o where SOURCE is a directory", directory, to);
 	if (bucket != directory)
 		print_rows("For -o where SOURCE is s3://BUCKET[/PREFIX]", bucket, to);
+}
+
+void pgofs_source_help(FILE *to)
+{
+	print_rows("For -o", tree_rows, to);
+	pgofs_storage_help(to);
 }

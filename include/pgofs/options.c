@@ -1,3 +1,4 @@
+#include <pgofs/cleanup.h>
 #include <pgofs/options.h>
 #include <pgofs/units.h>
 
@@ -26,10 +27,18 @@ void pgofs_strings_done(struct pgofs_strings *s)
 	*s = (struct pgofs_strings){ 0 };
 }
 
+static bool is_called(const struct pgofs_option *o, const char *name, size_t len)
+{
+	size_t i = 0;
+	while (i < len && o->name[i] && o->name[i] == (name[i] == '_' ? '-' : name[i]))
+		i++;
+	return i == len && !o->name[i];
+}
+
 const struct pgofs_option *pgofs_options_find(const struct pgofs_option *table, const char *name, size_t len)
 {
 	for (; table->name; table++)
-		if (strlen(table->name) == len && !memcmp(table->name, name, len))
+		if (is_called(table, name, len))
 			return table;
 	return NULL;
 }
@@ -79,7 +88,7 @@ int pgofs_option_set(const struct pgofs_option *o, void *into, const char *value
 	void *at = (char *)into + o->offset;
 	int r = -EINVAL;
 	if (!value && o->type != PGOFS_OPTION_FLAG)
-		return pgofs_error_set(err, -EINVAL, "option %s needs a value: %s=%s", o->name, o->name, o->arg);
+		return pgofs_error_set(err, -EINVAL, "option %s needs a value, %s", o->name, o->arg);
 
 	switch (o->type) {
 	case PGOFS_OPTION_FLAG:
@@ -136,6 +145,27 @@ void pgofs_options_done(const struct pgofs_option *table, void *into)
 			*(char **)at = NULL;
 		} else if (table->type == PGOFS_OPTION_STRINGS) {
 			pgofs_strings_done(at);
+		}
+	}
+}
+
+int pgofs_options_each_word(const char *words, pgofs_option_word_fn take, void *context, struct pgofs_error *err)
+{
+	_cleanup_(pgofs_freep) char *word = malloc(strlen(words) + 1);
+	size_t len = 0;
+	if (!word)
+		return pgofs_error_errno(err, -ENOMEM, "options");
+	for (const char *at = words;; at++) {
+		if (*at == '\\' && (at[1] == ',' || at[1] == '\\')) {
+			word[len++] = *++at;
+		} else if (*at && *at != ',') {
+			word[len++] = *at;
+		} else {
+			word[len] = '\0';
+			int r = len ? take(context, word, err) : 0;
+			if (r < 0 || !*at)
+				return r;
+			len = 0;
 		}
 	}
 }

@@ -42,6 +42,7 @@ int pgofs_options_init(const struct pgofs_option *table, void *into, struct pgof
 /* Frees the strings. */
 void pgofs_options_done(const struct pgofs_option *table, void *into);
 
+/* "_" is as good as "-": FUSE's own are written allow_other. NULL: there is none. */
 const struct pgofs_option *pgofs_options_find(const struct pgofs_option *table, const char *name, size_t len);
 
 /* Sets one; `value` NULL for a flag without one. -EINVAL with words, -ENOMEM. */
@@ -51,6 +52,10 @@ int pgofs_option_set(const struct pgofs_option *o, void *into, const char *value
  * order. Returns how many such words there are (argv[1..n]), or -EINVAL with words. */
 int pgofs_options_parse_argv(const struct pgofs_option *table, void *into, int argc, char **argv,
 			     struct pgofs_error *err);
+
+/* Calls `take` with each word of "a,b=c\,d" in turn, which is two; empty ones are passed over. The first failure ends it. -ENOMEM. */
+typedef int (*pgofs_option_word_fn)(void *context, const char *word, struct pgofs_error *err);
+int pgofs_options_each_word(const char *words, pgofs_option_word_fn take, void *context, struct pgofs_error *err);
 
 /* Prints "  -l, --name=ARG   help (default: …)" rows. */
 void pgofs_options_help(const struct pgofs_option *table, FILE *to);

@@ -20,15 +20,15 @@ Test(mount_options, words_are_read_as_a_person_means_them)
 	const char *words = "ro,allow_other,fsname=a\\,b\\\\c,umask=027,file-mode=600,refresh=1m,max_profile=1MiB,,x-a="
 			    "b,ready-timeout=1s";
 	cr_assert_eq(parse(&o, words, &err), 0, "%s", err.text);
-	cr_assert(o.read_only && o.allow_other && !o.allow_root);
+	cr_assert(o.tree.read_only && o.allow_other && !o.allow_root);
 	cr_assert_str_eq(o.fsname, "a,b\\c");
 	cr_assert_eq(o.file_mode, 0600);
 	cr_assert_eq(o.dir_mode, 0750);
-	cr_assert_eq(o.refresh_ns, INT64_C(60000000000));
-	cr_assert_eq(o.max_profile_bytes, 1 << 20);
+	cr_assert_eq(o.tree.refresh_ns, INT64_C(60000000000));
+	cr_assert_eq(o.tree.stored_max_bytes, 1 << 20);
 	cr_assert_eq(o.ready_fd, -1);
 	cr_assert_str_eq(o.source, "memory:");
-	cr_assert_gt(o.memory_bytes, 0);
+	cr_assert_gt(o.tree.memory_bytes, 0);
 	cr_assert_geq(o.spool_bytes, 64 << 20);
 	pgofs_mount_options_done(&o);
 }
@@ -49,6 +49,9 @@ Test(mount_options, what_nobody_knows_is_named)
 		{ "ready-fd=1000", "ready-fd" },
 		{ "threads=2000", "threads" },
 		{ "max-profile=0", "max-profile" },
+		{ "fetch=300", "fetch" },
+		{ "memory=1000", "memory" },
+		{ "spool=1MiB", "spool" },
 	};
 	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
 		struct pgofs_mount_options o;

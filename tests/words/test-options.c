@@ -55,7 +55,7 @@ Test(options, say_what_is_wrong)
 	} rows[] = {
 		{ "--nope", "unknown option --nope" },
 		{ "-z", "unknown option -z" },
-		{ "--into", "option into needs a value: into=DIR" },
+		{ "--into", "option into needs a value, DIR" },
 		{ "--interval=soon", "option interval: \"soon\" is not a time such as 30s, 5m, 24h or 7d" },
 		{ "--replicas=-1", "option replicas: \"-1\" is not a whole number" },
 		{ "--foreground=maybe", "option foreground: \"maybe\" is not yes or no" },
