@@ -41,7 +41,9 @@ static int cat(const struct options *o, int n, char **words)
 	config.progress = pgofs_progress_step;
 	config.progress_context = &progress;
 	int code = pgofs_command_open("cat", words[0], &o->storage, &config, &t);
-	for (int i = 1; i < n && code == PGOFS_EXIT_DONE; i++) {
+	if (code != PGOFS_EXIT_DONE)
+		return code;
+	for (int i = 1; i < n; i++) {
 		int r = print_file(t, words[i], &err);
 		pgofs_progress_done(&progress);
 		if (r == -EPIPE) /* who closed the pipe knows it, and wants no words */

@@ -75,7 +75,7 @@ static int print_path(struct pgofs_tree *t, const struct options *o, const char 
 	if (r < 0)
 		return pgofs_error_errno(err, r, "%.64s...", word);
 	r = pgofs_tree_list(t, path, print_entry, &(struct printing){ t, path, o->is_long, err }, err);
-	if (r != -ENOTDIR)
+	if (r != -ENOTDIR || !*path)
 		return r;
 	r = pgofs_tree_lookup(t, path, &node, err);
 	if (r == 0)
@@ -94,7 +94,9 @@ static int ls(const struct options *o, int n, char **words)
 	config.progress = pgofs_progress_step;
 	config.progress_context = &progress;
 	int code = pgofs_command_open("ls", words[0], &o->storage, &config, &t);
-	for (int i = 1; (i < n || i == 1) && code == PGOFS_EXIT_DONE; i++) {
+	if (code != PGOFS_EXIT_DONE)
+		return code;
+	for (int i = 1; i < n || i == 1; i++) {
 		if (n > 2)
 			printf("%s%s:\n", i > 1 ? "\n" : "", words[i]);
 		if (print_path(t, o, n > 1 ? words[i] : "", &err) < 0) {

@@ -32,7 +32,7 @@ static const struct pgofs_command command = { "prune", pgofs_cmd_prune,
 
 struct tally {
 	const struct options *o;
-	uint64_t n, size_bytes;
+	uint64_t n, size_bytes; /* that went, or would */
 };
 
 static void count(void *context, const char *path, uint64_t size_bytes, int outcome)
@@ -46,6 +46,15 @@ static void count(void *context, const char *path, uint64_t size_bytes, int outc
 	tally->size_bytes += size_bytes;
 	if (tally->o->dry_run || tally->o->verbose)
 		printf("%s\n", path);
+}
+
+/* No failure: a timer goes on when an app's last profile went. But it may be a slip of the pen. */
+static void note_no_app(struct pgofs_tree *t, const char *app)
+{
+	struct pgofs_node node = { 0 };
+	if (pgofs_tree_lookup(t, app, &node, NULL) == -ENOENT)
+		fprintf(stderr, "pgofs prune: no app %s is stored\n", app);
+	pgofs_node_done(&node);
 }
 
 static int prune(const struct options *o, const char *source)
@@ -66,9 +75,13 @@ static int prune(const struct options *o, const char *source)
 	if (code != PGOFS_EXIT_DONE)
 		return code;
 	int r = pgofs_tree_prune(t, &what, &err);
+	if (r < 0 && !tally.n)
+		return pgofs_command_failed("prune", &err);
 	char size[PGOFS_UNIT_TEXT_SIZE];
 	printf("%s %" PRIu64 " profile%s, %s\n", o->dry_run ? "would remove" : "removed", tally.n,
 	       tally.n == 1 ? "" : "s", pgofs_size_format(size, tally.size_bytes));
+	if (o->app && !tally.n)
+		note_no_app(t, o->app);
 	return r < 0 ? pgofs_command_failed("prune", &err) : PGOFS_EXIT_DONE;
 }
 
@@ -88,9 +101,9 @@ int pgofs_cmd_prune(int argc, char **argv)
 	int code = PGOFS_EXIT_DONE;
 	int n = pgofs_call_parse(&call, argc, argv, &code);
 	if (n >= 0 && o.older_than_ns == 0)
-		code = pgofs_command_misused("prune", "how old? --older-than 30d");
+		code = pgofs_command_misused("prune", "wants --older-than AGE, such as 30d");
 	else if (n >= 0 && o.app && !pgofs_app_valid(o.app, strlen(o.app)))
-		code = pgofs_command_misused("prune", "no app can be called \"%s\"", o.app);
+		code = pgofs_command_misused("prune", "no app is called \"%s\"", o.app);
 	else if (n >= 0)
 		code = prune(&o, argv[1]);
 	pgofs_options_done(table, &o);

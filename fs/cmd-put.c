@@ -76,12 +76,13 @@ static int put_file(struct pgofs_tree *t, const struct options *o, const char *a
 		    struct pgofs_error *err)
 {
 	_cleanup_(pgofs_bytes_unrefp) struct pgofs_bytes *bytes = NULL;
+	const struct pgofs_tree_config *limits = pgofs_tree_config(t);
 	struct pgofs_profile_info info;
 	int64_t mtime_ns;
-	int r = pgofs_input_read(file, PGOFS_STORED_MAX, &bytes, &mtime_ns, err);
+	int r = pgofs_input_read(file, limits->stored_max_bytes, &bytes, &mtime_ns, err);
 	if (r < 0)
 		return r;
-	r = pgofs_pprof_check(bytes->data, bytes->len, PGOFS_RAW_MAX, &info, err);
+	r = pgofs_pprof_check(bytes->data, bytes->len, limits->raw_max_bytes, &info, err);
 	if (r < 0)
 		return pgofs_error_wrap(err, r, "%s", file);
 
@@ -130,7 +131,7 @@ int pgofs_cmd_put(int argc, char **argv)
 	int code = PGOFS_EXIT_DONE;
 	int n = pgofs_call_parse(&call, argc, argv, &code);
 	if (n >= 0 && !pgofs_app_valid(argv[2], strlen(argv[2])))
-		code = pgofs_command_misused("put", "no app can be called \"%s\"", argv[2]);
+		code = pgofs_command_misused("put", "no app is called \"%s\"", argv[2]);
 	else if (n >= 0)
 		code = put(&o, n, argv + 1);
 	pgofs_options_done(table, &o);

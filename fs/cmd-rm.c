@@ -39,6 +39,8 @@ static int remove_path(struct pgofs_tree *t, const struct options *o, const char
 	if (r < 0)
 		return pgofs_error_errno(err, r, "%.64s...", word);
 	r = pgofs_tree_remove(t, path, err);
+	if (r == -EISDIR && !*path)
+		return pgofs_error_set(err, -EPERM, "\"%s\" is the root, which stays; name the apps in it", word);
 	if (r == -EISDIR && o->recursive)
 		return pgofs_tree_remove_under(t, path, report, (void *)o, err);
 	if (r == -EISDIR)

@@ -45,9 +45,10 @@ int pgofs_call_parse(const struct pgofs_call *call, int argc, char **argv, int *
 	else if (*call->help)
 		*ret_exit = print_help(call);
 	else if (n < call->n_min)
-		*ret_exit = pgofs_command_misused(name, "missing words: pgofs %s %s", name, call->command->synopsis);
+		*ret_exit =
+		    pgofs_command_misused(name, "missing arguments: pgofs %s %s", name, call->command->synopsis);
 	else if (call->n_max && n > call->n_max)
-		*ret_exit = pgofs_command_misused(name, "one word too many: %s", argv[call->n_max + 1]);
+		*ret_exit = pgofs_command_misused(name, "unexpected argument \"%s\"", argv[call->n_max + 1]);
 	else
 		return n;
 	return -1;

@@ -51,7 +51,7 @@ struct pgofs_call {
 /* Reads argv. The number of words; or, with the exit code in *ret_exit, -1: help was asked for and given, or the call was wrong. */
 int pgofs_call_parse(const struct pgofs_call *call, int argc, char **argv, int *ret_exit);
 
-/* Opens SOURCE and makes sure that it answers. What the process exits with: 0, or a failure, of which it has spoken. */
+/* Opens SOURCE; whether it answers is seen when it is used. What the process exits with: 0, or a failure, of which it has spoken. */
 int pgofs_command_open(const char *name, const char *source, const struct pgofs_strings *options,
 		       const struct pgofs_tree_config *config, struct pgofs_tree **ret);
 

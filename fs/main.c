@@ -26,7 +26,7 @@ static int print_help(void)
 	     "read.\n\nCommands:");
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		printf("  %-6s %-28s %s\n", commands[i].name, commands[i].synopsis, commands[i].summary);
-	puts("\nSOURCE is a directory, or s3://BUCKET[/PREFIX]. Each command has --help.\n"
+	puts("\nSOURCE is a directory or s3://BUCKET[/PREFIX]. pgofs COMMAND --help has the options of each.\n"
 	     "pgofs --version prints the version. The manual is pgofs(1).");
 	return PGOFS_EXIT_DONE;
 }
@@ -81,14 +81,18 @@ int main(int argc, char **argv)
 	keep_memory();
 	set_up_log();
 	if (argc < 2)
-		return misused("which command?", "");
+		return misused("missing a command", "");
+	if (!strcmp(argv[1], "help") && argc > 2) {
+		char *help[] = { argv[2], "--help", NULL };
+		return check_stdout(run(argv[2], 2, help));
+	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
 		return check_stdout(print_help());
-	if (!strcmp(argv[1], "--version")) {
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
 		puts("pgofs " PGOFS_VERSION);
 		return check_stdout(PGOFS_EXIT_DONE);
 	}
 	if (argv[1][0] == '-')
-		return misused("no such option: ", argv[1]);
+		return misused("unknown option ", argv[1]);
 	return check_stdout(run(argv[1], argc - 1, argv + 1));
 }

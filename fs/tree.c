@@ -89,6 +89,11 @@ struct pgofs_backend *pgofs_tree_backend(struct pgofs_tree *t)
 	return t->backend;
 }
 
+const struct pgofs_tree_config *pgofs_tree_config(const struct pgofs_tree *t)
+{
+	return &t->config;
+}
+
 void pgofs_node_done(struct pgofs_node *n)
 {
 	pgofs_snapshot_unref(STEAL(n->snapshot));

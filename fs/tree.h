@@ -52,6 +52,7 @@ void pgofs_tree_free(struct pgofs_tree *t);
 PGOFS_DEFINE_FREEP(struct pgofs_tree, pgofs_tree_free)
 
 struct pgofs_backend *pgofs_tree_backend(struct pgofs_tree *t);
+const struct pgofs_tree_config *pgofs_tree_config(const struct pgofs_tree *t);
 
 enum pgofs_node_kind {
 	PGOFS_NODE_DIR,     /* root, app, year, month, day: can be written under */

@@ -99,12 +99,19 @@ class Commands(unittest.TestCase):
             words = self.run_pgofs(command, "--help").stdout.decode()
             self.assertIn("pgofs " + command, words)
             self.assertIn("--help", words)
+            self.assertEqual(self.run_pgofs("help", command).stdout.decode(), words)
+            self.assertIn("for what is kept", words) if "-o, --options" in words else None
+        self.assertEqual(self.run_pgofs("-V").stdout, self.run_pgofs("--version").stdout)
 
     def test_wrong_usage_is_exit_code_2_and_one_line(self):
         for words, says in [
             ([], "command"),
             (["frob"], "frob"),
             (["--frob"], "--frob"),
+            (["help", "frob"], "frob"),
+            (["mount", self.store], "MOUNTPOINT"),
+            (["mount", "-o", "frob", self.store, self.dir], "frob"),
+            (["mount", "s3://", self.dir], "s3://"),
             (["cat", self.store], "SOURCE PATH"),
             (["cat", "--frob", self.store, "x"], "--frob"),
             (["ls"], "SOURCE"),
@@ -127,7 +134,9 @@ class Commands(unittest.TestCase):
     def test_a_storage_that_is_not_there_is_a_failure(self):
         for words in [["ls"], ["cat", "x"], ["rm", "x"], ["put", "app", SAMPLES[0]]]:
             self.fails(words[0], self.dir / "nowhere", *words[1:], says=str(self.dir / "nowhere"))
-        self.fails("prune", self.dir / "nowhere", "--older-than", "1d", says="nowhere")
+        done = self.fails("prune", self.dir / "nowhere", "--older-than", "1d", says="nowhere")
+        self.assertEqual(done.stdout, b"")
+        self.fails("ls", SAMPLES[0], says=[SAMPLES[0], "Not a directory"])
 
     # ---- put ----
 
@@ -170,6 +179,15 @@ class Commands(unittest.TestCase):
         self.fails("put", self.store, "app", self.dir / "absent.pprof", says=["absent.pprof", "No such file"])
         self.fails("put", self.store, "app", self.dir, says=[str(self.dir), "directory"])
 
+    def test_put_keeps_to_its_limits(self):
+        a = self.profile("a.pprof")
+        size = a.stat().st_size
+        self.fails("put", "-o", f"max-profile={size - 1}", self.store, "app", a, says=["a.pprof", "larger than"])
+        self.fails("put", "-o", "max_inflated=1000", self.store, "app", a, says=["a.pprof", "1000"])
+        self.fails("put", "-o", "ro", self.store, "app", a, says=["a.pprof", "Read-only"])
+        self.assertEqual(self.files(), [])
+        self.lines("put", "-o", f"max-profile={size},max-inflated=1MiB", self.store, "app", a)
+
     # ---- ls and cat ----
 
     def test_ls_shows_the_tree(self):
@@ -207,6 +225,13 @@ class Commands(unittest.TestCase):
         self.lines("put", self.store, "app", self.profile("a.pprof"))
         self.fails("cat", self.store, "app", says=["app", "directory"])
         self.fails("cat", self.store, "../store/app", says="../store/app")
+
+    def test_a_wrong_path_keeps_no_other_from_being_shown(self):
+        path = self.lines("put", self.store, "app", self.profile("a.pprof"))[0]
+        done = self.fails("cat", self.store, "nobody/x.pprof", path, says="nobody")
+        self.assertEqual(done.stdout, (self.store / path).read_bytes())
+        done = self.fails("ls", self.store, "nobody", "app", says="nobody")
+        self.assertEqual(done.stdout.decode(), "nobody:\n\napp:\n2026\nmerged\n")
 
     def test_cat_names_what_is_broken_only_when_nothing_is_left(self):
         path = self.lines("put", self.store, "app", self.profile("a.pprof"))[0]
@@ -263,6 +288,7 @@ class Commands(unittest.TestCase):
         self.fails("rm", self.store, "app", says=["app", "-r"])
         self.fails("rm", self.store, "app/merged/last-1h.pgo", says="last-1h.pgo")
         self.fails("rm", "-r", self.store, "/", says="root")
+        self.fails("rm", self.store, "", says="root")
         self.fails("rm", "-r", self.store, "../store", says="../store")
         self.assertEqual(self.files(), [b])
 
@@ -296,6 +322,8 @@ class Commands(unittest.TestCase):
         self.assertEqual([p for p in before if p not in self.files()], sorted(listed[:2]))
         self.assertRegex(self.lines("prune", self.store, "--older-than", "2w")[-1], r"^removed 4 profiles, ")
         self.assertRegex(self.lines("prune", self.store, "--older-than", "2w")[-1], r"^removed 0 profiles, ")
+        done = self.run_pgofs("prune", self.store, "--older-than", "2w", "--app", "slip")
+        self.assertIn("no app slip", done.stderr.decode())
 
     # ---- merge ----
 

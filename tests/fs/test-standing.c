@@ -163,7 +163,7 @@ static void open_small(void)
 {
 	struct pgofs_tree_config config = PGOFS_TREE_CONFIG_DEFAULTS;
 	config.reads_again = true;
-	config.memory_bytes = 512 << 10;
+	config.memory_bytes = 256 << 10;
 	model_open(&config);
 }
 
@@ -180,7 +180,7 @@ Test(small, standing_merges_that_are_too_large_are_not_kept)
 		expect_window("too large, one more");
 	}
 	cr_expect_eq(stat_of("runs_made_total"), made, "it is not tried in vain");
-	cr_expect_lt(stat_of("standing_merges_bytes"), 200 << 10);
+	cr_expect_lt(stat_of("standing_merges_bytes"), 100 << 10);
 }
 
 /* ---- runs ---- */
