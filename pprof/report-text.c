@@ -16,7 +16,7 @@
 #define NAME_MAX_OUT 160  /* bytes of a name */
 #define HOT_PERCENT  99.0 /* cmd/compile/internal/inline: pgoInlineCDFHotCallSiteThresholdPercent */
 
-/* Two windows of the same steady program agree on this many of the hot edges, by samples in each (measured; docs/profiles.md). */
+/* By samples in each, how many of the hot edges two windows of the same steady program share (measured; docs/profiles.md). */
 #define SAMPLES_FEW    ((int64_t)5000)
 #define SAMPLES_ENOUGH ((int64_t)20000)
 
@@ -100,10 +100,10 @@ static void say_verdict(struct text *t, const struct pgofs_report *r, int64_t to
 		say(t, "of little use: only %.1f %% of the weight has start lines\n",
 		    percent(all->with_start, all->weight));
 	else if (n < SAMPLES_FEW)
-		say(t, "too few samples: with %s, another window would make about half of the hot edges others\n",
+		say(t, "too few samples: with %s, another window would share less than half of the hot edges\n",
 		    samples);
 	else if (n < SAMPLES_ENOUGH)
-		say(t, "usable, but %s samples are few: another window would share about 3 in 5 hot edges\n", samples);
+		say(t, "usable, but %s samples are few: another window would share little more than half of the hot edges\n", samples);
 	else
 		say(t, "good: %s samples\n", samples);
 }

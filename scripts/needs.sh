@@ -13,7 +13,6 @@ packages_to() {
     echo libxxhash-dev libyaml-dev libc-ares-dev libmicrohttpd-dev
     ;;
   run) echo fuse3 ;;
-  demo) echo curl ;;
   test)
     echo libcriterion-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler
     echo python3 procps curl openssl tar busybox rsync mandoc shellcheck git
