@@ -27,6 +27,9 @@ clang_runtime() {
   apt-cache depends clang 2>/dev/null | sed -n 's/^ *Depends: clang-\([0-9]*\)$/libclang-rt-\1-dev/p' | head -n 1
 }
 
+# Prints the comment at the top of the script, for --help.
+usage() { sed -n '2,/^[^#]/{/^#/s/^# \{0,1\}//p}' "$0"; }
+
 say() { printf '\n== %s\n' "$*"; }
 note() { printf '   %s\n' "$*"; }
 die() {
@@ -46,7 +49,7 @@ quietly() {
 needs() {
   local purpose packages
   if ! command -v apt-get >/dev/null; then
-    note "This is no Debian; make sure that what these packages hold is here:"
+    note "This is not Debian; what these packages hold must be here:"
     for purpose; do note "$(packages_to "$purpose" | xargs)"; done
     return
   fi
