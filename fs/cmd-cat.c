@@ -32,8 +32,9 @@ static int print_file(struct pgofs_tree *t, const char *word, struct pgofs_error
 	return r < 0 ? r : pgofs_output_stdout(bytes->data, bytes->len, err);
 }
 
-static int cat(const struct options *o, int n, char **words)
+static int cat(const void *options, int n, char **words)
 {
+	const struct options *o = options;
 	_cleanup_(pgofs_progress_done) struct pgofs_progress progress = pgofs_progress_new("merged", "profiles");
 	_cleanup_(pgofs_tree_freep) struct pgofs_tree *t = NULL;
 	struct pgofs_tree_config config = PGOFS_TREE_CONFIG_DEFAULTS;
@@ -65,11 +66,7 @@ int pgofs_cmd_cat(int argc, char **argv)
 		.help = &o.help,
 		.uses_source = true,
 		.n_min = 2,
+		.run = cat,
 	};
-	int code = PGOFS_EXIT_DONE;
-	int n = pgofs_call_parse(&call, argc, argv, &code);
-	if (n >= 0)
-		code = cat(&o, n, argv + 1);
-	pgofs_options_done(table, &o);
-	return code;
+	return pgofs_call_run(&call, argc, argv);
 }

@@ -84,8 +84,9 @@ static int print_path(struct pgofs_tree *t, const struct options *o, const char 
 	return r;
 }
 
-static int ls(const struct options *o, int n, char **words)
+static int ls(const void *options, int n, char **words)
 {
+	const struct options *o = options;
 	_cleanup_(pgofs_progress_done) struct pgofs_progress progress = pgofs_progress_new("merged", "profiles");
 	_cleanup_(pgofs_tree_freep) struct pgofs_tree *t = NULL;
 	struct pgofs_tree_config config = PGOFS_TREE_CONFIG_DEFAULTS;
@@ -120,11 +121,7 @@ int pgofs_cmd_ls(int argc, char **argv)
 		.help = &o.help,
 		.uses_source = true,
 		.n_min = 1,
+		.run = ls,
 	};
-	int code = PGOFS_EXIT_DONE;
-	int n = pgofs_call_parse(&call, argc, argv, &code);
-	if (n >= 0)
-		code = ls(&o, n, argv + 1);
-	pgofs_options_done(table, &o);
-	return code;
+	return pgofs_call_run(&call, argc, argv);
 }

@@ -127,8 +127,9 @@ static int choose_view(const struct options *o, enum pgofs_view *ret)
 	return PGOFS_EXIT_DONE;
 }
 
-static int run(const struct options *o, int n, char **words)
+static int run(const void *options, int n, char **words)
 {
+	const struct options *o = options;
 	struct pgofs_error err = { "" };
 	enum pgofs_view view;
 	int code = choose_view(o, &view);
@@ -155,11 +156,7 @@ int pgofs_cmd_merge(int argc, char **argv)
 		.options = &o,
 		.help = &o.help,
 		.n_min = 1,
+		.run = run,
 	};
-	int code = PGOFS_EXIT_DONE;
-	int n = pgofs_call_parse(&call, argc, argv, &code);
-	if (n >= 0)
-		code = run(&o, n, argv + 1);
-	pgofs_options_done(table, &o);
-	return code;
+	return pgofs_call_run(&call, argc, argv);
 }

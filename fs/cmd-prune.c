@@ -57,8 +57,9 @@ static void note_no_app(struct pgofs_tree *t, const char *app)
 	pgofs_node_done(&node);
 }
 
-static int prune(const struct options *o, const char *source)
+static int prune(const void *options, int n, char **words)
 {
+	const struct options *o = options;
 	_cleanup_(pgofs_tree_freep) struct pgofs_tree *t = NULL;
 	struct pgofs_tree_config config = PGOFS_TREE_CONFIG_DEFAULTS;
 	struct pgofs_error err = { "" };
@@ -71,7 +72,11 @@ static int prune(const struct options *o, const char *source)
 		.context = &tally,
 	};
 	config.read_only = o->dry_run;
-	int code = pgofs_command_open("prune", source, &o->storage, &config, &t);
+	if (o->older_than_ns == 0)
+		return pgofs_command_misused("prune", "wants --older-than AGE, such as 30d");
+	if (o->app && !pgofs_app_valid(o->app, strlen(o->app)))
+		return pgofs_command_misused("prune", "no app is called \"%s\"", o->app);
+	int code = pgofs_command_open("prune", words[0], &o->storage, &config, &t);
 	if (code != PGOFS_EXIT_DONE)
 		return code;
 	int r = pgofs_tree_prune(t, &what, &err);
@@ -97,15 +102,7 @@ int pgofs_cmd_prune(int argc, char **argv)
 		.uses_source = true,
 		.n_min = 1,
 		.n_max = 1,
+		.run = prune,
 	};
-	int code = PGOFS_EXIT_DONE;
-	int n = pgofs_call_parse(&call, argc, argv, &code);
-	if (n >= 0 && o.older_than_ns == 0)
-		code = pgofs_command_misused("prune", "wants --older-than AGE, such as 30d");
-	else if (n >= 0 && o.app && !pgofs_app_valid(o.app, strlen(o.app)))
-		code = pgofs_command_misused("prune", "no app is called \"%s\"", o.app);
-	else if (n >= 0)
-		code = prune(&o, argv[1]);
-	pgofs_options_done(table, &o);
-	return code;
+	return pgofs_call_run(&call, argc, argv);
 }

@@ -99,11 +99,14 @@ static int put_file(struct pgofs_tree *t, const struct options *o, const char *a
 	return r < 0 ? pgofs_error_wrap(err, r, "put %s", file) : 0;
 }
 
-static int put(const struct options *o, int n, char **words)
+static int put(const void *options, int n, char **words)
 {
+	const struct options *o = options;
 	_cleanup_(pgofs_tree_freep) struct pgofs_tree *t = NULL;
 	const struct pgofs_tree_config config = PGOFS_TREE_CONFIG_DEFAULTS;
 	struct pgofs_error err = { "" };
+	if (!pgofs_app_valid(words[1], strlen(words[1])))
+		return pgofs_command_misused("put", "no app is called \"%s\"", words[1]);
 	int code = pgofs_command_open("put", words[0], &o->storage, &config, &t);
 	if (code != PGOFS_EXIT_DONE)
 		return code;
@@ -127,13 +130,7 @@ int pgofs_cmd_put(int argc, char **argv)
 		.help = &o.help,
 		.uses_source = true,
 		.n_min = 3,
+		.run = put,
 	};
-	int code = PGOFS_EXIT_DONE;
-	int n = pgofs_call_parse(&call, argc, argv, &code);
-	if (n >= 0 && !pgofs_app_valid(argv[2], strlen(argv[2])))
-		code = pgofs_command_misused("put", "no app is called \"%s\"", argv[2]);
-	else if (n >= 0)
-		code = put(&o, n, argv + 1);
-	pgofs_options_done(table, &o);
-	return code;
+	return pgofs_call_run(&call, argc, argv);
 }

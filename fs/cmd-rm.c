@@ -50,8 +50,9 @@ static int remove_path(struct pgofs_tree *t, const struct options *o, const char
 	return r;
 }
 
-static int rm(const struct options *o, int n, char **words)
+static int rm(const void *options, int n, char **words)
 {
+	const struct options *o = options;
 	_cleanup_(pgofs_tree_freep) struct pgofs_tree *t = NULL;
 	const struct pgofs_tree_config config = PGOFS_TREE_CONFIG_DEFAULTS;
 	struct pgofs_error err = { "" };
@@ -75,11 +76,7 @@ int pgofs_cmd_rm(int argc, char **argv)
 		.help = &o.help,
 		.uses_source = true,
 		.n_min = 2,
+		.run = rm,
 	};
-	int code = PGOFS_EXIT_DONE;
-	int n = pgofs_call_parse(&call, argc, argv, &code);
-	if (n >= 0)
-		code = rm(&o, n, argv + 1);
-	pgofs_options_done(table, &o);
-	return code;
+	return pgofs_call_run(&call, argc, argv);
 }

@@ -33,7 +33,8 @@ static int print_help(const struct pgofs_call *call)
 	return PGOFS_EXIT_DONE;
 }
 
-int pgofs_call_parse(const struct pgofs_call *call, int argc, char **argv, int *ret_exit)
+/* How many words there are; or -1, with the exit code. */
+static int parse(const struct pgofs_call *call, int argc, char **argv, int *ret_exit)
 {
 	struct pgofs_error err = { "" };
 	const char *name = call->command->name;
@@ -52,6 +53,16 @@ int pgofs_call_parse(const struct pgofs_call *call, int argc, char **argv, int *
 	else
 		return n;
 	return -1;
+}
+
+int pgofs_call_run(const struct pgofs_call *call, int argc, char **argv)
+{
+	int code = PGOFS_EXIT_DONE;
+	int n = parse(call, argc, argv, &code);
+	if (n >= 0)
+		code = call->run(call->options, n, argv + 1);
+	pgofs_options_done(call->table, call->options);
+	return code;
 }
 
 int pgofs_command_open(const char *name, const char *source, const struct pgofs_strings *options,

@@ -37,7 +37,7 @@ int pgofs_cmd_rm(int argc, char **argv);
 int pgofs_command_failed(const char *name, const struct pgofs_error *err);
 int pgofs_command_misused(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* What a command was called with: its words after the options, at argv[1] .. argv[n]. */
+/* How a command may be called. */
 struct pgofs_call {
 	const struct pgofs_command *command;
 	const char *about;                /* for --help: what it does, in a paragraph */
@@ -46,10 +46,12 @@ struct pgofs_call {
 	const bool *help;                 /* the help flag, in `options` */
 	bool uses_source;
 	int n_min, n_max; /* words wanted; n_max 0: any number */
+	int (*run)(const void *options, int n, char **words);
 };
 
-/* Reads argv. The number of words; or, with the exit code in *ret_exit, -1: help was asked for and given, or the call was wrong. */
-int pgofs_call_parse(const struct pgofs_call *call, int argc, char **argv, int *ret_exit);
+/* Reads argv, and runs with the words and options it has, or gives help, or says what is wrong with them. What the process exits with. The
+ * options are freed. */
+int pgofs_call_run(const struct pgofs_call *call, int argc, char **argv);
 
 /* Opens SOURCE; whether it answers is seen when it is used. What the process exits with: 0, or a failure, of which it has spoken. */
 int pgofs_command_open(const char *name, const char *source, const struct pgofs_strings *options,
