@@ -1,8 +1,9 @@
 /* The chain, and the one set of credentials in use.
  *
  * Long mounts outlive their tokens, so credentials are renewed five minutes before they expire, by whichever call comes
- * first; the others go on with what they have. If that fails, what is there serves until it has really expired, and the
- * sources are left alone for a while. No thread of our own is needed, and none is lost by a fork.
+ * first; the others go on with what they have. If that fails, what is there serves until it has really expired. After each
+ * round the sources are left alone for a while, also where what they gave has expired by our clock. No thread of our own is
+ * needed, and none is lost by a fork.
  *
  * What must stay true: no secret goes into a log, an error or a core of freed memory; a source that is set up and fails
  * is an error, not a reason to try the next. */
@@ -20,7 +21,7 @@
 #include <time.h>
 
 #define RENEW_BEFORE_S  300
-#define NEXT_TRY_S      10
+#define NEXT_ROUND_NS   (10 * PGOFS_NS_PER_S)
 #define TOKEN_MAX_BYTES ((size_t)64 << 10)
 
 struct s3_identity {
@@ -29,10 +30,10 @@ struct s3_identity {
 	pthread_cond_t asked;
 	struct s3_credentials *now; /* or NULL */
 	bool asking;                /* one thread is at the sources */
-	int64_t next_try_s;
-	unsigned n_rounds;      /* how often the sources were asked */
-	int last_result;        /* of the last round, */
-	struct pgofs_error why; /* and its words */
+	int64_t next_round_ns;      /* by pgofs_monotonic_ns; before it the sources are left alone */
+	unsigned n_rounds;          /* how often the sources were asked */
+	int last_result;            /* of the last round, */
+	struct pgofs_error why;     /* and its words */
 };
 
 void s3_wipe_free(char *secret)
@@ -177,11 +178,18 @@ static bool good_for(const struct s3_credentials *c, int64_t seconds)
 	return c && (!c->expires_s || c->expires_s - now_s() > seconds);
 }
 
+/* Keys that have expired although a source has just given them: then it is our clock that is off, and the server that
+ * knows. */
+static bool just_given(const struct s3_identity *id)
+{
+	return id->now && id->last_result == 0 && pgofs_monotonic_ns() < id->next_round_ns;
+}
+
 /* With the lock held: may this caller go on with id->now, or is it (*ret_ask) the one to ask the sources? Neither: wait. */
 static bool may_use(struct s3_identity *id, const struct s3_credentials *refused, bool *ret_ask)
 {
-	bool usable = good_for(id->now, 0) && id->now != refused;
-	bool wanted = !usable || (!good_for(id->now, RENEW_BEFORE_S) && now_s() >= id->next_try_s);
+	bool usable = id->now != refused && (good_for(id->now, 0) || just_given(id));
+	bool wanted = !usable || (!good_for(id->now, RENEW_BEFORE_S) && pgofs_monotonic_ns() >= id->next_round_ns);
 	*ret_ask = wanted && !id->asking;
 	return usable && !*ret_ask;
 }
@@ -190,7 +198,7 @@ static bool may_use(struct s3_identity *id, const struct s3_credentials *refused
 static void settle(struct s3_identity *id, int r, struct s3_credentials *found, const struct pgofs_error *why)
 {
 	id->asking = false;
-	id->next_try_s = now_s() + NEXT_TRY_S;
+	id->next_round_ns = pgofs_monotonic_ns() + NEXT_ROUND_NS;
 	id->n_rounds++;
 	id->last_result = r;
 	id->why = *why;
