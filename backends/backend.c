@@ -353,7 +353,7 @@ static int move_by_copy(struct pgofs_backend *b, const char *from, const char *t
 	struct pgofs_stored was;
 	if (!b->ops->put || !b->ops->remove)
 		return -EROFS;
-	int r = b->ops->get(b, from, NULL, SIZE_MAX, &bytes, &was, err);
+	int r = b->ops->get(b, from, NULL, PGOFS_CARRIED_MAX_BYTES, &bytes, &was, err);
 	if (r == 0)
 		r = b->ops->put(b, to, bytes->data, bytes->len, flags, ret_stored, err);
 	if (r < 0)

@@ -277,7 +277,7 @@ static int copy_new(struct s3 *s, const char *from, const struct put *to, struct
 {
 	_cleanup_(pgofs_bytes_unrefp) struct pgofs_bytes *bytes = NULL;
 	struct pgofs_stored was;
-	int r = get(s, from, NULL, SIZE_MAX, to->until_ns, &bytes, &was, err);
+	int r = get(s, from, NULL, PGOFS_CARRIED_MAX_BYTES, to->until_ns, &bytes, &was, err);
 	if (r < 0)
 		return r;
 	struct put p = *to;

@@ -36,7 +36,7 @@ struct pgofs_stored {
 struct pgofs_entry {
 	const char *name; /* relative to the listed directory */
 	bool is_dir;      /* then `stored` is all zero */
-	bool is_bare; /* of the file only its name was asked for (PGOFS_LIST_BARE): `stored` is all zero */
+	bool is_bare;     /* of the file only its name was asked for (PGOFS_LIST_BARE): `stored` is all zero */
 	struct pgofs_stored stored;
 };
 
@@ -64,7 +64,7 @@ int pgofs_backend_probe(struct pgofs_backend *b, struct pgofs_error *err);
 
 enum pgofs_list_flags {
 	PGOFS_LIST_RECURSIVE = 1 << 0, /* all keys under dir, no directories; names contain '/'; in no order */
-	PGOFS_LIST_BARE = 1 << 1,      /* where sizes and versions cost a call a file, and files are many: names will do */
+	PGOFS_LIST_BARE = 1 << 1, /* where sizes and versions cost a call a file, and files are many: names will do */
 };
 
 /* Entries of `dir` ("" is the root), in byte order of their names unless recursive. A directory that is not there lists
@@ -97,8 +97,12 @@ int pgofs_backend_remove_many(struct pgofs_backend *b, const char *const *keys, 
 /* Removes an empty directory somebody made in a storage that has such; 0 also where there is none. -ENOTEMPTY. */
 int pgofs_backend_remove_dir(struct pgofs_backend *b, const char *dir, struct pgofs_error *err);
 
+/* The largest object that a rename carries through memory. */
+#define PGOFS_CARRIED_MAX_BYTES ((size_t)256 << 20)
+
 /* Moves an object; `flags` as for put speak of `to`. Atomic in a directory, copy and remove in S3: after a crash both names may be
- * there, never none. -ENOENT, -EEXIST; -EINVAL the same name twice. */
+ * there, never none. -ENOENT, -EEXIST; -EINVAL the same name twice; -EFBIG the storage cannot move it by itself (S3 with
+ * PGOFS_PUT_NEW), and it is too large to be carried. */
 int pgofs_backend_rename(struct pgofs_backend *b, const char *from, const char *to, unsigned flags,
 			 struct pgofs_stored *ret_stored, struct pgofs_error *err);
 

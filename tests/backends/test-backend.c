@@ -23,10 +23,24 @@ static int odd_probe(struct pgofs_backend *b, struct pgofs_error *err)
 	return -ETIMEDOUT;
 }
 
+static size_t asked_max_bytes;
+
 static int odd_get(struct pgofs_backend *b, const char *key, const char *version, size_t max_bytes,
 		   struct pgofs_bytes **ret, struct pgofs_stored *ret_stored, struct pgofs_error *err)
 {
+	asked_max_bytes = max_bytes;
 	return pgofs_error_set(err, -EIO, "it said \"no\"");
+}
+
+static int odd_put(struct pgofs_backend *b, const char *key, const void *data, size_t len, unsigned flags,
+		   struct pgofs_stored *ret_stored, struct pgofs_error *err)
+{
+	return 0;
+}
+
+static int odd_remove(struct pgofs_backend *b, const char *key, struct pgofs_error *err)
+{
+	return 0;
 }
 
 static void odd_destroy(struct pgofs_backend *b)
@@ -34,13 +48,20 @@ static void odd_destroy(struct pgofs_backend *b)
 	free(b);
 }
 
-static struct pgofs_backend *odd_new(void)
+static const struct pgofs_backend_ops reads = {
+	.destroy = odd_destroy, .probe = odd_probe, .list = odd_list, .get = odd_get
+};
+static const struct pgofs_backend_ops writes = { .destroy = odd_destroy,
+						 .probe = odd_probe,
+						 .list = odd_list,
+						 .get = odd_get,
+						 .put = odd_put,
+						 .remove = odd_remove };
+
+static struct pgofs_backend *odd_new(const struct pgofs_backend_ops *ops)
 {
-	static const struct pgofs_backend_ops ops = {
-		.destroy = odd_destroy, .probe = odd_probe, .list = odd_list, .get = odd_get
-	};
 	struct pgofs_backend *b = calloc(1, sizeof *b);
-	*b = (struct pgofs_backend){ &ops, strdup("odd:") };
+	*b = (struct pgofs_backend){ ops, strdup("odd:") };
 	return b;
 }
 
@@ -51,7 +72,7 @@ static int append_name(void *context, const struct pgofs_entry *e)
 
 Test(backend, names_that_are_no_keys_are_not_shown)
 {
-	struct pgofs_backend *b = odd_new();
+	struct pgofs_backend *b = odd_new(&reads);
 	struct pgofs_buf shown = PGOFS_BUF(1 << 16);
 	cr_assert_eq(pgofs_backend_list(b, "dir", 0, append_name, &shown, NULL), 0);
 	cr_assert_eq(pgofs_backend_list(b, "dir", PGOFS_LIST_RECURSIVE, append_name, &shown, NULL), 0);
@@ -63,7 +84,7 @@ Test(backend, names_that_are_no_keys_are_not_shown)
 
 Test(backend, a_storage_that_cannot_write_is_read_only)
 {
-	struct pgofs_backend *b = odd_new();
+	struct pgofs_backend *b = odd_new(&reads);
 	const char *key = "a";
 	uint64_t total, free_bytes;
 	int result;
@@ -77,9 +98,17 @@ Test(backend, a_storage_that_cannot_write_is_read_only)
 	pgofs_backend_free(NULL);
 }
 
+Test(backend, a_rename_carries_no_more_than_it_says)
+{
+	struct pgofs_backend *b = odd_new(&writes);
+	cr_assert_eq(pgofs_backend_rename(b, "a", "b", 0, NULL, NULL), -EIO);
+	cr_assert_eq(asked_max_bytes, PGOFS_CARRIED_MAX_BYTES);
+	pgofs_backend_free(b);
+}
+
 Test(backend, words_say_what_was_being_done_and_to_what)
 {
-	struct pgofs_backend *b = odd_new();
+	struct pgofs_backend *b = odd_new(&reads);
 	struct pgofs_error err = { "words of an earlier call" };
 	struct pgofs_bytes *bytes;
 	cr_assert_eq(pgofs_backend_probe(b, &err), -ETIMEDOUT);

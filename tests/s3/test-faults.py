@@ -320,6 +320,16 @@ def test_bodies_have_limits():
     case("headers without end", "GetObject", "endless_headers", "EIO", range(1, TRIES + 1), TIMEOUT)
 
 
+def test_what_is_too_large_to_be_carried_is_not_renamed():
+    with Server() as s, Drive("s3://bucket", env=environment(AWS_ENDPOINT_URL_S3=s.url)) as d:
+        s.store(s.objects["bucket"], "k", DATA)
+        s.fault("GetObject", "endless_body", megabytes=257)
+        answer = d.do("rename", "k", "moved", "new")
+        row("257 MB to rename", "GetObject", answer, s.counts["GetObject"], answer["ms"] / 1000)
+        assert answer["errno"] == "EFBIG" and "larger than" in answer["why"], answer
+        assert s.counts == {"GetObject": 1} and list(s.objects["bucket"]) == ["k"], s.counts
+
+
 def test_hostile_XML_is_refused():
     bomb = (b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
             b"<ListBucketResult><Contents><Key>&b;</Key></Contents></ListBucketResult>")
