@@ -384,11 +384,21 @@ static bool again(struct call *k)
 	return true;
 }
 
-/* Outcomes that callers ask for are no failures. */
+static bool is_conditional_put(const struct s3_request *q)
+{
+	for (size_t i = 0; i < q->n_headers; i++)
+		if (!strcmp(q->headers[i].name, "if-none-match"))
+			return true;
+	return false;
+}
+
+/* Outcomes that callers ask for, or have another way for, are no failures. */
 static bool expected(const struct call *k, int r)
 {
 	const struct s3_refusal *f = &k->a->refusal;
 	if (r == -EFBIG && k->q->operation == S3_GET)
+		return true;
+	if (r == -EOPNOTSUPP && (k->q->operation == S3_DELETE_MANY || is_conditional_put(k->q)))
 		return true;
 	return !strcmp(f->code, "NoSuchKey") || f->status == 412 || f->status == 304;
 }

@@ -26,8 +26,8 @@
 struct s3 {
 	struct pgofs_backend base;
 	struct s3_client *client;
-	atomic_bool told_foreign; /* the log has said that keys were left alone */
-	atomic_bool told_plain;   /* the log has said that puts cannot be conditional */
+	atomic_bool told_foreign;       /* the log has said that keys were left alone */
+	atomic_bool no_conditional_put; /* the server has answered that it has none, and the log has said so */
 };
 
 /* The key in the bucket: the prefix and the caller's. */
@@ -196,11 +196,6 @@ static int somebody_was_first(struct s3 *s, const struct put *p, bool sent_befor
 static int put_if_absent(struct s3 *s, const struct put *p, struct pgofs_error *err)
 {
 	struct pgofs_stored there;
-	if (!atomic_exchange(&s->told_plain, true))
-		pgofs_log(PGOFS_LOG_WARNING,
-			  "storage has no conditional writes: of two who store one name at the same "
-			  "moment, the last wins",
-			  "storage", s->base.name);
 	int r = s3_list_one(s->client, p->key, p->until_ns, &there, err);
 	if (r != -ENOENT)
 		return r < 0 ? r : taken(err);
@@ -208,16 +203,29 @@ static int put_if_absent(struct s3 *s, const struct put *p, struct pgofs_error *
 	return send_put(s, p, false, &a, err);
 }
 
+static void note_no_conditional_put(struct s3 *s)
+{
+	if (!atomic_exchange(&s->no_conditional_put, true))
+		pgofs_log(PGOFS_LOG_WARNING,
+			  "storage has no conditional writes: of two who store one name at the same "
+			  "moment, the last wins",
+			  "storage", s->base.name);
+}
+
 static int put(struct s3 *s, const struct put *p, unsigned flags, struct pgofs_error *err)
 {
 	_cleanup_(s3_answer_done) struct s3_answer a = { 0 };
 	struct pgofs_error why = { "" };
 	bool only_new = flags & PGOFS_PUT_NEW;
+	if (only_new && atomic_load(&s->no_conditional_put))
+		return put_if_absent(s, p, err);
 	int r = send_put(s, p, only_new, &a, &why);
 	if (only_new && (a.refusal.status == 412 || a.refusal.status == 304)) /* MinIO of 2023 and before answers 304 */
 		return somebody_was_first(s, p, a.sent_before, err);
-	if (only_new && r == -EOPNOTSUPP)
+	if (only_new && r == -EOPNOTSUPP) {
+		note_no_conditional_put(s);
 		return put_if_absent(s, p, err);
+	}
 	return r < 0 ? pgofs_error_set(err, r, "%s", why.text) : 0;
 }
 

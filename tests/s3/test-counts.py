@@ -90,6 +90,7 @@ def test_a_server_without_DeleteObjects_is_asked_one_by_one():
         s.fault("DeleteObjects", "refuse", 10**9, status=501, code="NotImplemented")
         assert d.do("remove-many", *[f"k00000{i}.pprof" for i in range(3)])["results"] == [0] * 3
         assert not s.objects["bucket"] and s.counts["DeleteObject"] == 3
+        assert "warning" not in d.log(), d.log()
 
 
 def test_keys_that_are_not_ours_are_left_alone_and_counted_once():
