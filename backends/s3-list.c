@@ -260,13 +260,26 @@ int s3_list_probe(struct s3_client *c, struct pgofs_error *err)
 	return next_page(&w, err);
 }
 
+/* At least `n` entries, or all there are: a server may send a page that is shorter than asked for, even an empty one, and say
+ * that there is more. Those who ask so will act on what is not there, so an object that is described by halves is no answer. */
+static int first_entries(struct walk *w, size_t n, struct pgofs_error *err)
+{
+	int r;
+	do
+		r = next_page(w, err);
+	while (r == 0 && s3_page_count(&w->page) < n && (r = turn(w, err)) == 1);
+	if (r == 0 && w->n_foreign)
+		return refuse(w, "the server describes an object by halves", err);
+	return r;
+}
+
 int s3_list_one(struct s3_client *c, const char *full_key, int64_t deadline_ns, struct pgofs_stored *ret,
 		struct pgofs_error *err)
 {
 	_cleanup_(walk_done) struct walk w;
 	walk_init(&w, c, full_key, deadline_ns);
 	w.max_keys = "1"; /* keys are sorted, and nothing that begins with this key comes before it */
-	int r = next_page(&w, err);
+	int r = first_entries(&w, 1, err);
 	if (r < 0)
 		return r;
 	if (!s3_page_count(&w.page) || strcmp(s3_page_key(&w.page, s3_page_at(&w.page, 0)), full_key))
@@ -281,7 +294,7 @@ int s3_list_peek(struct s3_client *c, const char *prefix, int64_t deadline_ns, s
 	_cleanup_(walk_done) struct walk w;
 	walk_init(&w, c, prefix, deadline_ns);
 	w.max_keys = "2";
-	int r = next_page(&w, err);
+	int r = first_entries(&w, 2, err);
 	if (r < 0)
 		return r;
 	*ret_n = s3_page_count(&w.page);

@@ -13,10 +13,10 @@ int s3_list(struct s3_client *c, const char *dir, unsigned flags, pgofs_entry_fn
 /* May we list, and is the bucket there? -ENOENT no such bucket. */
 int s3_list_probe(struct s3_client *c, struct pgofs_error *err);
 
-/* One object without reading it, by a listing of it alone. -ENOENT. */
+/* One object without reading it, by a listing of it alone. -ENOENT; -EIO it is there, but not described. */
 int s3_list_one(struct s3_client *c, const char *full_key, int64_t deadline_ns, struct pgofs_stored *ret,
 		struct pgofs_error *err);
 
-/* The first objects whose keys begin with `prefix`, at most `max` of them: how many there are, and whether `prefix` itself is one. */
+/* How many keys begin with `prefix` (beyond 2 nobody counts), and whether `prefix` itself is one. */
 int s3_list_peek(struct s3_client *c, const char *prefix, int64_t deadline_ns, size_t *ret_n, bool *ret_itself,
 		 struct pgofs_error *err);

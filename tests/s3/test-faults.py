@@ -296,6 +296,38 @@ def test_listings_that_do_not_end_are_refused():
     case("full pages without end", "ListObjectsV2", "fresh_tokens", "ETIMEDOUT", range(2, 100000), TIMEOUT, body=entry)
 
 
+def test_an_empty_page_is_not_the_end():
+    """Of those either who look for one object, and then would write over it, call it gone, or leave it behind."""
+    with Server() as s, Drive("s3://bucket", env=environment(AWS_ENDPOINT_URL_S3=s.url)) as d:
+        bucket, more = s.objects["bucket"], "+/ "  # begins at the first key
+        s.conditional = False
+        s.store(bucket, "k", DATA)
+        s.fault("ListObjectsV2", "empty_page", 1, token=more)
+        assert d.new("k", b"other")["errno"] == "EEXIST" and bucket["k"].data == DATA
+        s.fault("ListObjectsV2", "empty_page", 1, token=more)
+        assert d.do("rename", "k", "moved")["errno"] == "ok" and list(bucket) == ["moved"]
+        s.store(bucket, "dir/", b"")
+        s.fault("ListObjectsV2", "empty_page", 1, token=more)
+        assert d.do("remove-dir", "dir")["errno"] == "ok" and list(bucket) == ["moved"]
+        assert s.counts["ListObjectsV2"] == 6, s.counts
+        s.store(bucket, "dir/x", DATA)
+        short = (f"<ListBucketResult>{s.entry('dir/', s.store(bucket, 'dir/', b''))}<IsTruncated>true</IsTruncated>"
+                 f"<NextContinuationToken>{more}{b'dir/'.hex()}</NextContinuationToken></ListBucketResult>")
+        s.fault("ListObjectsV2", "answer", 1, body=short.encode())
+        assert d.do("remove-dir", "dir")["errno"] == "ENOTEMPTY" and "dir/" in bucket
+
+
+def test_an_object_described_by_halves_is_not_absent():
+    half = b"<ListBucketResult><Contents><Key>k</Key></Contents></ListBucketResult>"
+    with Server() as s, Drive("s3://bucket", env=environment(AWS_ENDPOINT_URL_S3=s.url)) as d:
+        s.conditional = False
+        s.store(s.objects["bucket"], "k", DATA)
+        s.fault("ListObjectsV2", "answer", FOREVER, body=half)
+        for answer in (d.new("k", b"other"), d.do("rename", "k", "moved")):
+            assert answer["errno"] == "EIO" and "by halves" in answer["why"], answer
+        assert s.objects["bucket"]["k"].data == DATA
+
+
 def test_tokens_in_a_longer_circle_are_seen():
     with Server() as s, Drive("s3://bucket", env=environment(AWS_ENDPOINT_URL_S3=s.url)) as d:
         for _ in range(20):
