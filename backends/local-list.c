@@ -65,8 +65,9 @@ static bool hidden(struct pgofs_local *l, const char *dir, const char *name)
 
 enum what { NOTHING, FILE_, DIRECTORY };
 
-/* `type` is a d_type: where it says enough, a directory costs no further call. */
-static enum what look(int dir_fd, const char *name, unsigned char type, struct pgofs_stored *ret)
+/* One of the above, or -errno: what cannot be looked at is not nothing. `type` is a d_type: where it says enough, a directory costs
+ * no further call. */
+static int look(int dir_fd, const char *name, unsigned char type, struct pgofs_stored *ret)
 {
 	struct stat st;
 	if (type == DT_DIR)
@@ -74,7 +75,7 @@ static enum what look(int dir_fd, const char *name, unsigned char type, struct p
 	if (type != DT_REG && type != DT_UNKNOWN)
 		return NOTHING;
 	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return NOTHING;
+		return errno == ENOENT ? NOTHING : -errno;
 	if (S_ISDIR(st.st_mode))
 		return DIRECTORY;
 	if (!S_ISREG(st.st_mode))
@@ -89,7 +90,7 @@ static enum what look(int dir_fd, const char *name, unsigned char type, struct p
 struct name {
 	uint64_t first; /* eight bytes, the first most significant; NUL after the end */
 	union {
-		size_t at;	  /* while the text may move: where in it */
+		size_t at;        /* while the text may move: where in it */
 		const char *text; /* its d_type, then the name */
 	};
 };
@@ -171,10 +172,10 @@ static int list_ordered(struct pgofs_local *l, const char *dir, bool bare, pgofs
 		struct pgofs_entry entry = { .name = names[i].text + 1 };
 		unsigned char type = (unsigned char)names[i].text[0];
 		entry.is_bare = bare && n > FEW_NAMES && type == DT_REG;
-		enum what what = entry.is_bare ? FILE_ : look(dirfd(d), entry.name, type, &entry.stored);
+		int what = entry.is_bare ? FILE_ : look(dirfd(d), entry.name, type, &entry.stored);
 		entry.is_dir = what == DIRECTORY;
 		if (what != NOTHING)
-			r = each(context, &entry);
+			r = what < 0 ? what : each(context, &entry);
 	}
 	return r;
 }
@@ -208,15 +209,12 @@ static int visit(struct walk *w, int dir_fd, const char *dir, const struct diren
 		return 0;
 
 	struct pgofs_entry entry = { .name = path + w->base_len };
-	switch (look(dir_fd, e->d_name, e->d_type, &entry.stored)) {
-	case FILE_:
+	int what = look(dir_fd, e->d_name, e->d_type, &entry.stored);
+	if (what == FILE_)
 		return w->each(w->context, &entry);
-	case DIRECTORY:
+	if (what == DIRECTORY)
 		return pgofs_buf_append(&w->to_read, path, (size_t)len + 1);
-	case NOTHING:
-		break;
-	}
-	return 0;
+	return what;
 }
 
 static int read_one(struct walk *w, const char *dir)

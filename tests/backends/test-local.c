@@ -721,11 +721,16 @@ Test(local, a_directory_of_somebody_else_is_EACCES_in_words)
 	cr_assert_eq(put(DAY "/b", "x", 0), -EACCES);
 	cr_assert_not_null(strstr(err.text, "Permission denied"), "%s", err.text);
 	cr_assert_eq(pgofs_backend_remove(store, DAY "/a", &err), -EACCES);
-	cr_assert_eq(seteuid(0), 0);
-	cr_assert_eq(chmod(at(DAY), 0700), 0);
-	cr_assert_eq(seteuid(65534), 0);
-	cr_assert_eq(pgofs_backend_list(store, DAY, 0, append_name, NULL, &err), -EACCES);
-	cr_assert_eq(pgofs_backend_list(store, "", PGOFS_LIST_RECURSIVE, append_name, NULL, &err), -EACCES);
+	/* One that cannot be read, and one whose names can be read and nothing else: neither is empty. */
+	for (mode_t mode = 0700; mode <= 0744; mode += 044) {
+		cr_assert_eq(seteuid(0), 0);
+		cr_assert_eq(chmod(at(DAY), mode), 0);
+		cr_assert_eq(seteuid(65534), 0);
+		cr_assert_eq(pgofs_backend_list(store, DAY, 0, append_name, NULL, &err), -EACCES, "%o", mode);
+		cr_assert_not_null(strstr(err.text, "Permission denied"), "%s", err.text);
+		cr_assert_eq(pgofs_backend_list(store, "", PGOFS_LIST_RECURSIVE, append_name, NULL, &err), -EACCES,
+			     "%o", mode);
+	}
 	cr_assert_eq(seteuid(0), 0);
 }
 
