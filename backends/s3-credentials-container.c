@@ -2,7 +2,8 @@
  * token to show there.
  *
  * What must stay true: the token goes nowhere but to this machine, to the platform's own link-local addresses, or over
- * TLS; anybody who can set a variable could otherwise have it sent to himself.
+ * TLS; anybody who can set a variable could otherwise have it sent to himself. The address is a secret too: on ECS whoever
+ * has it has the keys. No message names it.
  *
  * Source: AWS SDKs and Tools Reference Guide, "Container credential provider". */
 #include "s3-credentials-sources.h"
@@ -13,6 +14,8 @@
 #include <string.h>
 
 #define ECS_HOST "http://169.254.170.2"
+#define RELATIVE "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
+#define FULL     "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 
 static bool host_is_near(const char *host)
 {
@@ -39,8 +42,8 @@ static bool url_is_safe(const char *text)
 
 static int address(struct pgofs_buf *to, struct pgofs_error *err)
 {
-	const char *relative = s3_env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
-	const char *full = s3_env("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+	const char *relative = s3_env(RELATIVE);
+	const char *full = s3_env(FULL);
 	if (!relative && !full)
 		return -ENOENT;
 	int r = relative ? pgofs_buf_printf(to, ECS_HOST "%s%s", *relative == '/' ? "" : "/", relative)
@@ -49,8 +52,7 @@ static int address(struct pgofs_buf *to, struct pgofs_error *err)
 		return pgofs_error_errno(err, r, "address");
 	if (!url_is_safe((const char *)to->data))
 		return pgofs_error_set(err, -EACCES,
-				       "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https nor on this machine: "
-				       "the token is not sent there");
+				       FULL " is neither https nor on this machine: the token is not sent there");
 	return 0;
 }
 
@@ -88,7 +90,8 @@ int s3_source_container(const struct s3_ask *ask, struct s3_credentials **ret, s
 				     .direct = true };
 	r = s3_http_exchange(ask->http, &q, &p, &retry, err);
 	if (r == 0 && p.status != 200)
-		r = pgofs_error_set(err, -EACCES, "%s answered %ld", (const char *)url.data, p.status);
+		r = pgofs_error_set(err, -EACCES, "the address in %s answered %ld", s3_env(RELATIVE) ? RELATIVE : FULL,
+				    p.status);
 	else if (r == 0)
 		r = s3_credentials_from_json("container", p.body.data, p.body.len, ret, err);
 	if (p.body.data)

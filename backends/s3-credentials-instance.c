@@ -49,7 +49,7 @@ static int fetch(const struct s3_ask *ask, const char *method, const char *path,
 	if (r < 0)
 		return r;
 	if (p->status != 200 || pgofs_buf_append(&p->body, "", 1) < 0)
-		return pgofs_error_set(err, -EIO, "%s answered %ld", (const char *)url.data, p->status);
+		return pgofs_error_set(err, -EIO, "/%s answered %ld", path, p->status);
 	p->body.len--; /* text from here on */
 	return 0;
 }

@@ -179,6 +179,18 @@ def test_a_container_s_endpoint():
         assert seen == ["abc", "filed"] and used(s) == ["AKBOX"], seen
 
 
+def test_a_container_s_address_is_in_no_message():
+    with Server() as s:
+        s.extra["/v2/credentials/hunter2"] = lambda r: (404, "", {})
+        for url in (s.url + "/v2/credentials/hunter2", "http://me:hunter2@127.0.0.1:1/", "http://127.0.0.1:1/hunter2"):
+            with opened(s, AWS_CONTAINER_CREDENTIALS_FULL_URI=url, **NOBODY) as d:
+                answer = d.do("probe")
+                assert answer["r"] < 0 and "container endpoint" in answer["why"], answer
+                assert "hunter2" not in answer["why"] + d.log(), (answer, d.log())
+        with opened(s, AWS_CONTAINER_CREDENTIALS_FULL_URI=s.url + "/v2/credentials/hunter2", **NOBODY) as d:
+            assert "the address in AWS_CONTAINER_CREDENTIALS_FULL_URI answered 404" in d.do("probe")["why"]
+
+
 def test_a_container_token_goes_nowhere_else():
     for url in ("http://example.com/box", "http://127.0.0.1.example.com/", "http://169.254.169.254/", "ftp://localhost/",
                 "http://user@example.com/", "not a url"):
