@@ -256,9 +256,6 @@ static int send_request(struct call *k, struct pgofs_error *err)
 		.max_bytes = k->q->max_bytes,
 		.deadline_ns = k->deadline_ns,
 	};
-	s3_http_response_done(&k->a->http);
-	k->a->http = (struct s3_http_response){ 0 };
-	k->a->refusal = (struct s3_refusal){ 0 };
 	k->n_tries++;
 	atomic_fetch_add(&k->client->n_requests[k->q->operation], 1);
 	r = s3_http_exchange(k->client->http, &q, &k->a->http, &k->retry, err);
@@ -359,6 +356,9 @@ static int judge(struct call *k, struct pgofs_error *err)
 static int attempt(struct call *k, struct pgofs_error *err)
 {
 	k->retry = k->corrected = false;
+	s3_http_response_done(&k->a->http);
+	k->a->http = (struct s3_http_response){ 0 };
+	k->a->refusal = (struct s3_refusal){ 0 };
 	int r = prepare(k, NULL, err);
 	if (r == 0)
 		r = send_request(k, err);
@@ -403,14 +403,26 @@ static bool expected(const struct call *k, int r)
 	return !strcmp(f->code, "NoSuchKey") || f->status == 412 || f->status == 304;
 }
 
+static const char *key_of(const struct s3_request *q)
+{
+	return q->key ? q->key : q->about;
+}
+
+static const char *request_id_of(const struct s3_answer *a)
+{
+	const char *id = a->refusal.request_id[0] ? a->refusal.request_id : a->http.request_id;
+	return id[0] ? id : NULL;
+}
+
 static void log_failure(const struct call *k, int r, const char *why)
 {
-	const struct s3_refusal *f = &k->a->refusal;
+	const struct s3_answer *a = k->a;
 	char words[128];
 	pgofs_log(expected(k, r) ? PGOFS_LOG_DEBUG : PGOFS_LOG_WARNING, "storage request failed", "operation",
-		  operations[k->q->operation].name, "bucket", k->client->config.bucket, "key", k->q->key, "status",
-		  f->status ? PGOFS_FMT("%ld", f->status) : NULL, "code", f->code[0] ? f->code : NULL, "request",
-		  f->request_id[0] ? f->request_id : NULL, "tries", PGOFS_FMT("%u", k->n_tries), "ms",
+		  operations[k->q->operation].name, "bucket", k->client->config.bucket, "key", key_of(k->q), "status",
+		  a->http.status ? PGOFS_FMT("%ld", a->http.status) : NULL, "code",
+		  a->refusal.code[0] ? a->refusal.code : NULL, "request", request_id_of(a), "tries",
+		  PGOFS_FMT("%u", k->n_tries), "ms",
 		  PGOFS_FMT("%lld", (long long)((pgofs_monotonic_ns() - k->started_ns) / PGOFS_NS_PER_MS)), "errno",
 		  strerror_r(-r, words, sizeof words), "why", why);
 }
@@ -448,6 +460,15 @@ int s3_client_ask(struct s3_client *c, const struct s3_request *q, int64_t deadl
 	}
 	log_failure(&k, r, why.text);
 	return say(&k, r, why.text, err);
+}
+
+int s3_client_refuse(struct s3_client *c, const struct s3_request *q, const struct s3_answer *a, const char *why,
+		     struct pgofs_error *err)
+{
+	pgofs_log(PGOFS_LOG_WARNING, "storage answer refused", "operation", operations[q->operation].name, "bucket",
+		  c->config.bucket, "key", key_of(q), "status", PGOFS_FMT("%ld", a->http.status), "request",
+		  request_id_of(a), "why", why);
+	return pgofs_error_set(err, -EIO, "%s", why);
 }
 
 int s3_client_stats(struct s3_client *c, struct pgofs_buf *append_to)

@@ -32,7 +32,8 @@ enum s3_operation {
 
 struct s3_request {
 	enum s3_operation operation;
-	const char *key; /* in the bucket; NULL for the bucket itself */
+	const char *key;   /* in the bucket; NULL for the bucket itself */
+	const char *about; /* for the log, where `key` is NULL: a prefix, the first of many keys */
 	struct s3_param params[6];
 	size_t n_params;
 	struct s3_header headers[4];
@@ -53,6 +54,11 @@ struct s3_answer {
 int s3_client_ask(struct s3_client *c, const struct s3_request *q, int64_t deadline_ns, struct s3_answer *a,
 		  struct pgofs_error *err);
 void s3_answer_done(struct s3_answer *a);
+
+/* For an answer that came as a success and turned out to be none: one line in the log, as a failure of s3_client_ask is. -EIO,
+ * with `why`. */
+int s3_client_refuse(struct s3_client *c, const struct s3_request *q, const struct s3_answer *a, const char *why,
+		     struct pgofs_error *err);
 
 /* "s3_requests_list_total 12" and so on. */
 int s3_client_stats(struct s3_client *c, struct pgofs_buf *append_to);

@@ -137,7 +137,11 @@ static int ask(struct batch *b, int64_t deadline_ns, struct pgofs_error *err)
 		.max_bytes = ANSWER_MAX_BYTES,
 	};
 	r = s3_client_ask(b->client, &q, deadline_ns, &a, err);
-	return r < 0 ? r : s3_xml_walk(a.http.body.data, a.http.body.len, "DeleteResult", on_element, b, err);
+	if (r < 0)
+		return r;
+	struct pgofs_error why = { "" };
+	r = s3_xml_walk(a.http.body.data, a.http.body.len, "DeleteResult", on_element, b, &why);
+	return r == -EIO ? s3_client_refuse(b->client, &q, &a, why.text, err) : r;
 }
 
 static bool unsettled(const struct batch *b)

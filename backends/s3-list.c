@@ -10,8 +10,6 @@
 
 #include "s3-page.h"
 
-#include <pgofs/log.h>
-
 #include <errno.h>
 #include <string.h>
 
@@ -25,6 +23,7 @@ struct walk {
 	const char *max_keys;
 	bool by_directory;
 	bool probing;
+	bool looking; /* for one object */
 	int64_t deadline_ns;
 	struct s3_page page;
 	char token[S3_TOKEN_SIZE];
@@ -44,43 +43,12 @@ static void add_param(struct s3_request *q, const char *name, const char *value)
 	q->params[q->n_params++] = (struct s3_param){ name, value };
 }
 
-/* The server answered, and we will not have it. */
-static int refuse(const struct walk *w, const char *why, struct pgofs_error *err)
-{
-	pgofs_log(PGOFS_LOG_WARNING, "storage listing refused", "operation", "ListObjectsV2", "bucket",
-		  s3_client_config(w->client)->bucket, "key", w->prefix, "pages", PGOFS_FMT("%zu", w->n_pages), "why",
-		  why);
-	return pgofs_error_set(err, -EIO, "%s", why);
-}
-
 static int read_page(struct walk *w, const struct pgofs_buf *body, struct pgofs_error *err)
 {
-	struct pgofs_error why = { "" };
-	int r = s3_page_read(&w->page, body->data, body->len, &why);
-	return r == -EIO ? refuse(w, why.text, err) : r;
-}
-
-static int next_page(struct walk *w, struct pgofs_error *err)
-{
-	_cleanup_(s3_answer_done) struct s3_answer a = { 0 };
-	struct s3_request q = { .operation = S3_LIST, .max_bytes = PAGE_MAX_BYTES };
 	size_t before = s3_page_count(&w->page);
-	add_param(&q, "list-type", "2");
-	add_param(&q, "encoding-type", "url");
-	add_param(&q, "max-keys", w->max_keys);
-	add_param(&q, "prefix", w->prefix);
-	if (w->by_directory)
-		add_param(&q, "delimiter", "/");
-	if (w->token[0])
-		add_param(&q, "continuation-token", w->token);
-
-	int r = s3_client_ask(w->client, &q, w->deadline_ns, &a, err);
-	if (r == 0)
-		r = read_page(w, &a.http.body, err);
-	if (r < 0 && w->probing && !strcmp(a.refusal.code, "NoSuchBucket"))
-		return -ENOENT;
-	if (r < 0) /* a bucket that is gone is no empty directory, and those two would speak of an object */
-		return r == -ENOENT || r == -EFBIG ? -EIO : r;
+	int r = s3_page_read(&w->page, body->data, body->len, err);
+	if (r < 0)
+		return r;
 	w->n_foreign += w->page.n_foreign;
 	w->n_empty = s3_page_count(&w->page) == before && !w->page.n_foreign ? w->n_empty + 1 : 0;
 	w->n_pages++;
@@ -94,15 +62,49 @@ static int turn(struct walk *w, struct pgofs_error *err)
 	if (!w->page.truncated)
 		return 0;
 	if (!*next)
-		return refuse(w, "the server says the listing goes on, but not where", err);
+		return pgofs_error_set(err, -EIO, "the server says the listing goes on, but not where");
 	if (!strcmp(next, w->token) || !strcmp(next, w->seen))
-		return refuse(w, "the server's listing runs in a circle", err);
+		return pgofs_error_set(err, -EIO, "the server's listing runs in a circle");
 	if (w->n_empty > EMPTY_PAGES_MAX)
-		return refuse(w, "the server sends page after page with nothing in it", err);
+		return pgofs_error_set(err, -EIO, "the server sends page after page with nothing in it");
 	if ((w->n_pages & (w->n_pages - 1)) == 0)
 		memcpy(w->seen, next, sizeof w->seen);
 	memcpy(w->token, next, sizeof w->token);
 	return 1;
+}
+
+/* Who looks for one object acts on its absence, and one that is described by halves is not absent. */
+static int check_whole(const struct walk *w, struct pgofs_error *err)
+{
+	return w->looking && w->n_foreign ? pgofs_error_set(err, -EIO, "the server describes an object by halves") : 0;
+}
+
+/* 1: there is another. */
+static int next_page(struct walk *w, struct pgofs_error *err)
+{
+	_cleanup_(s3_answer_done) struct s3_answer a = { 0 };
+	struct s3_request q = { .operation = S3_LIST, .about = w->prefix, .max_bytes = PAGE_MAX_BYTES };
+	struct pgofs_error why = { "" };
+	add_param(&q, "list-type", "2");
+	add_param(&q, "encoding-type", "url");
+	add_param(&q, "max-keys", w->max_keys);
+	add_param(&q, "prefix", w->prefix);
+	if (w->by_directory)
+		add_param(&q, "delimiter", "/");
+	if (w->token[0])
+		add_param(&q, "continuation-token", w->token);
+
+	int r = s3_client_ask(w->client, &q, w->deadline_ns, &a, err);
+	if (r < 0 && w->probing && !strcmp(a.refusal.code, "NoSuchBucket"))
+		return -ENOENT;
+	if (r < 0) /* a bucket that is gone is no empty directory, and those two would speak of an object */
+		return r == -ENOENT || r == -EFBIG ? -EIO : r;
+	r = read_page(w, &a.http.body, &why);
+	if (r == 0)
+		r = check_whole(w, &why);
+	if (r == 0)
+		r = turn(w, &why);
+	return r == -EIO ? s3_client_refuse(w->client, &q, &a, why.text, err) : r;
 }
 
 static void walk_init(struct walk *w, struct s3_client *c, const char *prefix, int64_t deadline_ns)
@@ -171,15 +173,14 @@ static int tell_page(struct walk *w, pgofs_entry_fn each, void *context)
 
 static int list_all(struct walk *w, pgofs_entry_fn each, void *context, struct pgofs_error *err)
 {
-	int r;
+	int more;
 	do {
-		r = next_page(w, err);
-		if (r == 0)
-			r = tell_page(w, each, context);
+		more = next_page(w, err);
+		int r = more < 0 ? more : tell_page(w, each, context);
 		if (r)
 			return r;
-	} while ((r = turn(w, err)) == 1);
-	return r;
+	} while (more);
+	return 0;
 }
 
 struct named {
@@ -234,7 +235,7 @@ static int list_directory(struct walk *w, pgofs_entry_fn each, void *context, st
 	w->by_directory = true;
 	do
 		r = next_page(w, err);
-	while (r == 0 && (r = turn(w, err)) == 1);
+	while (r > 0);
 	return r < 0 ? r : tell_sorted(w, each, context);
 }
 
@@ -257,20 +258,20 @@ int s3_list_probe(struct s3_client *c, struct pgofs_error *err)
 	walk_init(&w, c, s3_client_config(c)->prefix, s3_client_deadline_ns(c));
 	w.max_keys = "1";
 	w.probing = true;
-	return next_page(&w, err);
+	int r = next_page(&w, err);
+	return r < 0 ? r : 0;
 }
 
 /* At least `n` entries, or all there are: a server may send a page that is shorter than asked for, even an empty one, and say
- * that there is more. Those who ask so will act on what is not there, so an object that is described by halves is no answer. */
+ * that there is more. */
 static int first_entries(struct walk *w, size_t n, struct pgofs_error *err)
 {
 	int r;
+	w->looking = true;
 	do
 		r = next_page(w, err);
-	while (r == 0 && s3_page_count(&w->page) < n && (r = turn(w, err)) == 1);
-	if (r == 0 && w->n_foreign)
-		return refuse(w, "the server describes an object by halves", err);
-	return r;
+	while (r > 0 && s3_page_count(&w->page) < n);
+	return r < 0 ? r : 0;
 }
 
 int s3_list_one(struct s3_client *c, const char *full_key, int64_t deadline_ns, struct pgofs_stored *ret,

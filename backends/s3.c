@@ -311,6 +311,7 @@ static int copy_over(struct s3 *s, const char *from, const struct put *to, struc
 	_cleanup_(s3_answer_done) struct s3_answer a = { 0 };
 	_cleanup_(pgofs_buf_done) struct pgofs_buf source = PGOFS_BUF(8 << 10);
 	char if_match[PGOFS_VERSION_SIZE + 2];
+	struct pgofs_error why = { "" };
 	struct pgofs_stored stored;
 	int r = pgofs_buf_printf(&source, "/%s/", s3_client_config(s->client)->bucket);
 	if (r == 0)
@@ -325,11 +326,12 @@ static int copy_over(struct s3 *s, const char *from, const struct put *to, struc
 	add_header(&q, "x-amz-copy-source", (const char *)source.data);
 	add_header(&q, "x-amz-copy-source-if-match", if_match);
 	r = s3_client_ask(s->client, &q, to->until_ns, &a, err);
-	if (r == 0)
-		r = s3_xml_walk(a.http.body.data, a.http.body.len, "CopyObjectResult", on_copied, &stored, err);
+	if (r < 0)
+		return r;
+	r = s3_xml_walk(a.http.body.data, a.http.body.len, "CopyObjectResult", on_copied, &stored, &why);
 	if (r == 0)
 		*to->ret_stored = stored;
-	return r;
+	return r == -EIO ? s3_client_refuse(s->client, &q, &a, why.text, err) : r;
 }
 
 static int s3_rename(struct pgofs_backend *b, const char *from, const char *to, unsigned flags,

@@ -69,10 +69,26 @@ def case(fault, operation, kind, wants, requests, seconds, times=FOREVER, option
     assert took <= seconds + SLACK, f"wanted {seconds} s: {where}"
     assert re.search(why, answer["why"]), f"wanted {why}: {where}"
     check_nothing_torn(s, operation, answer)
-    if answer["r"] < 0 and wants != "EFBIG":
-        lines = re.findall("warning: storage (?:request failed|listing refused).*", log)
-        assert lines and f"operation={operation} " in lines[-1] and "why=" in lines[-1], f"no line in the log: {where}"
+    if answer["r"] < 0 and (operation, wants) != ("GetObject", "EFBIG"):
+        check_line(operation, kind, details, log)
     return answer
+
+
+def check_line(operation, kind, details, log):
+    """A failure is one line, and it says what was asked for and what came."""
+    lines = re.findall("warning: (.*)", log)
+    assert len(lines) == 1, log
+    said = f"storage (request failed|answer refused) operation={operation} bucket=bucket key={KEYS[operation]} "
+    if kind in ("refuse", "hidden"):
+        status = 200 if kind == "hidden" else details.get("status", 500)
+        said += f"status={status} code={details.get('code', 'InternalError')} request=REQ[0-9]+ "
+    elif kind in ("answer", "no_token", "other_bytes"):
+        said += f"status={details.get('status', 200)} request=REQ[0-9]+ "
+    assert re.match(said + ".*why=", lines[0]), (said, lines)
+
+
+KEYS = {"GetObject": "k", "PutObject": "new", "CopyObject": "moved", "DeleteObject": "k", "DeleteObjects": "k",
+        "ListObjectsV2": '""'}
 
 
 IDEMPOTENT = ("GetObject", "ListObjectsV2", "PutObject", "CopyObject", "DeleteObject", "DeleteObjects")
@@ -336,6 +352,16 @@ def test_tokens_in_a_longer_circle_are_seen():
         answer = d.do("list")
         row("tokens in a circle of seven", "ListObjectsV2", answer, s.counts["ListObjectsV2"], answer["ms"] / 1000)
         assert answer["errno"] == "EIO" and "circle" in answer["why"] and s.counts["ListObjectsV2"] < 30, answer
+
+
+def test_a_listing_that_fails_says_of_what():
+    with Server() as s, Drive("s3://bucket/p", env=environment(AWS_ENDPOINT_URL_S3=s.url)) as d:
+        s.fault("ListObjectsV2", "refuse", 1, status=403, code="AccessDenied")
+        s.fault("ListObjectsV2", "no_token", 1)
+        assert d.do("list", "app/2026")["errno"] == "EACCES" and d.do("list", "app/2027")["errno"] == "EIO"
+        first, second = re.findall("warning: (.*)", d.log())
+        assert " key=p/app/2026/ status=403 code=AccessDenied request=REQ1 " in first, first
+        assert " key=p/app/2027/ status=200 request=REQ2 " in second, second
 
 
 def test_answers_of_no_S3_server_are_recognised():
