@@ -365,22 +365,30 @@ static int attempt(struct call *k, struct pgofs_error *err)
 	return r < 0 ? r : judge(k, err);
 }
 
+bool s3_client_try_again(struct s3_client *c, unsigned n_tries, int64_t deadline_ns)
+{
+	int64_t pause_ns = s3_retry_pause_ns(n_tries ? n_tries : 1);
+	if (n_tries >= c->config.attempts || pgofs_monotonic_ns() + pause_ns >= deadline_ns ||
+	    !s3_retry_budget_take(&c->budget))
+		return false;
+	struct timespec pause = { pause_ns / PGOFS_NS_PER_S, pause_ns % PGOFS_NS_PER_S };
+	nanosleep(&pause, NULL);
+	atomic_fetch_add(&c->n_retries, 1);
+	return true;
+}
+
 /* After a failure: shall there be another attempt? Pauses before it. */
 static bool again(struct call *k)
 {
-	struct s3_client *c = k->client;
-	if (!k->corrected) {
-		int64_t pause_ns = s3_retry_pause_ns(k->n_tries ? k->n_tries : 1);
-		if (!k->retry || k->n_tries >= c->config.attempts ||
-		    pgofs_monotonic_ns() + pause_ns >= k->deadline_ns || !s3_retry_budget_take(&c->budget))
-			return false;
-		struct timespec pause = { pause_ns / PGOFS_NS_PER_S, pause_ns % PGOFS_NS_PER_S };
-		nanosleep(&pause, NULL);
-		/* A refusal was an answer: nothing was obeyed. Only silence leaves that open. */
-		if (k->a->refusal.status == 0 || k->a->refusal.status >= 500)
-			k->a->sent_before = true;
+	if (k->corrected) {
+		atomic_fetch_add(&k->client->n_retries, 1);
+		return true;
 	}
-	atomic_fetch_add(&c->n_retries, 1);
+	if (!k->retry || !s3_client_try_again(k->client, k->n_tries, k->deadline_ns))
+		return false;
+	/* A refusal was an answer: nothing was obeyed. Only silence leaves that open. */
+	if (k->a->refusal.status == 0 || k->a->refusal.status >= 500)
+		k->a->sent_before = true;
 	return true;
 }
 

@@ -55,6 +55,10 @@ int s3_client_ask(struct s3_client *c, const struct s3_request *q, int64_t deadl
 		  struct pgofs_error *err);
 void s3_answer_done(struct s3_answer *a);
 
+/* After try number `n_tries` of what failed in a way that passes: pauses and says true, or false where there shall be no other, by
+ * `attempts`, by the deadline or because too much is tried again already. */
+bool s3_client_try_again(struct s3_client *c, unsigned n_tries, int64_t deadline_ns);
+
 /* For an answer that came as a success and turned out to be none: one line in the log, as a failure of s3_client_ask is. -EIO,
  * with `why`. */
 int s3_client_refuse(struct s3_client *c, const struct s3_request *q, const struct s3_answer *a, const char *why,

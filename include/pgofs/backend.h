@@ -5,7 +5,7 @@
  * those that a removal emptied, and may show empty ones that somebody else made.
  *
  * Threads: every function may be called from any thread at any time, and may block until the storage's deadline (option
- * "timeout"), never longer. Hold no lock across a call.
+ * "timeout"), never longer but where it says so. Hold no lock across a call.
  *
  * Errors: -errno and words. A caller may act on the codes a function names; any other goes up unchanged. Everywhere:
  * -EINVAL a key that is no key, -EACCES refused by the storage, -EROFS, -ETIMEDOUT the deadline passed, -EIO the rest. */
@@ -89,8 +89,9 @@ int pgofs_backend_put(struct pgofs_backend *b, const char *key, const void *data
 /* -ENOENT where nothing was there; a storage that cannot tell returns 0. */
 int pgofs_backend_remove(struct pgofs_backend *b, const char *key, struct pgofs_error *err);
 
-/* Removes `n` keys, many a request where the storage can. Each key's own outcome goes to ret_results[i] (0 or -errno; absent is 0). Returns
- * 0 when every outcome was written, also where some are failures; `err` then speaks of the first of them. */
+/* Removes `n` keys, many a request where the storage can; each request has the deadline, and the first that is not answered ends it.
+ * Returns 0 when each key's own outcome is in ret_results[i] (0 or -errno; absent is 0), also where some are failures; `err` then
+ * speaks of one of them. On failure ret_results means nothing, and some keys may be gone. */
 int pgofs_backend_remove_many(struct pgofs_backend *b, const char *const *keys, size_t n, int *ret_results,
 			      struct pgofs_error *err);
 

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """How many requests each operation makes: test-counts.py DRIVE"""
 
-from driver import Drive, Server, environment, main
+import re
+
+from driver import FOREVER, Drive, Server, environment, main
 
 
 def opened(s, *options):
@@ -64,13 +66,16 @@ def test_many_gets_share_few_connections():
 def test_each_key_that_will_not_go_is_reported():
     with Server() as s, opened(s, "attempts=3") as d:
         fill(s, 6, "p/k")
-        s.fault("delete:p/k000001.pprof", "refuse", 10**9, code="AccessDenied")
+        s.fault("delete:p/k000001.pprof", "refuse", FOREVER, code="AccessDenied")
         s.fault("delete:p/k000002.pprof", "refuse", 1, code="SlowDown")
-        s.fault("delete:p/k000003.pprof", "refuse", 10**9, code="InternalError")
-        s.fault("delete:p/k000004.pprof", "forget", 10**9)
+        s.fault("delete:p/k000003.pprof", "refuse", FOREVER, code="InternalError")
+        s.fault("delete:p/k000004.pprof", "forget", FOREVER)
         answer = d.do("remove-many", *[f"k00000{i}.pprof" for i in range(6)])
         assert answer["r"] == 0 and answer["results"] == [0, -13, 0, -5, -5, 0], answer
-        assert "k000001" in answer["why"], answer
+        assert "remove k000001.pprof: the server answered 200 AccessDenied" in answer["why"], answer
+        (line,) = re.findall("warning: (.*)", d.log())
+        assert re.match("storage request failed operation=DeleteObjects bucket=bucket key=p/k000001.pprof n=3 "
+                        "code=AccessDenied request=REQ1 why=", line), line
         assert sorted(s.objects["bucket"]) == [f"p/k00000{i}.pprof" for i in (1, 3, 4)]
         assert s.counts == {"DeleteObjects": 3}, s.counts
 
@@ -84,10 +89,30 @@ def test_keys_that_XML_cannot_name_go_too():
         assert s.counts == {"DeleteObjects": 1, "DeleteObject": 2}, s.counts
 
 
+def test_one_that_goes_by_itself_is_reported_too():
+    with Server() as s, opened(s) as d:
+        fill(s, 2, "p/k")
+        s.store(s.objects["bucket"], "p/h\u00e9", b"x")
+        s.fault("DeleteObject", "refuse", FOREVER, status=403, code="AccessDenied")
+        answer = d.do("remove-many", "k000000.pprof", "h\u00e9", "k000001.pprof")
+        assert answer["r"] == 0 and answer["results"] == [0, -13, 0], answer
+        assert "remove h\u00e9: the server answered 403 AccessDenied" in answer["why"], answer
+        assert d.log().count("warning") == 1, d.log()
+
+
+def test_a_server_that_hangs_is_waited_for_once():
+    """Though 2,001 keys are three requests, or one for each key."""
+    for fault, keys in (("DeleteObjects", [f"k{i}" for i in range(2001)]), ("DeleteObject", ["h\u00e9", "\u00e9", "\u00ea"])):
+        with Server() as s, opened(s, "timeout=1s") as d:
+            s.fault(fault, "silent", FOREVER)
+            answer = d.do("remove-many", *keys)
+            assert answer["errno"] == "ETIMEDOUT" and s.counts == {fault: 1}, (answer["why"], s.counts)
+
+
 def test_a_server_without_DeleteObjects_is_asked_one_by_one():
     with Server() as s, opened(s) as d:
         fill(s, 3, "p/k")
-        s.fault("DeleteObjects", "refuse", 10**9, status=501, code="NotImplemented")
+        s.fault("DeleteObjects", "refuse", FOREVER, status=501, code="NotImplemented")
         assert d.do("remove-many", *[f"k00000{i}.pprof" for i in range(3)])["results"] == [0] * 3
         assert not s.objects["bucket"] and s.counts["DeleteObject"] == 3
         assert "warning" not in d.log(), d.log()

@@ -139,6 +139,16 @@ def pruning_2500_profiles_is_three_deletions(_):
 
 
 @test
+def pruning_on_a_server_that_hangs_ends_with_the_first_day(_):
+    with Server() as s:
+        for day in range(1, 4):
+            fill(s, 3, f"app/2020/01/0{day}")
+        s.fault("DeleteObjects", "silent", FOREVER)
+        words = pgofs(s, "prune", "-o", "timeout=1s", "s3://bucket", "--older-than", "30d", ok=False)
+        assert "timed out" in words and s.counts["DeleteObjects"] == 1, (words, s.counts)
+
+
+@test
 def each_key_that_will_not_go_is_named(_):
     with Server() as s:
         fill(s, 3, "app/2020/01/01")

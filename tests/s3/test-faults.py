@@ -101,11 +101,9 @@ def test_the_network_fails_once_and_nobody_notices():
 
 def test_the_network_fails_for_good():
     for operation in IDEMPOTENT:
-        many = operation == "DeleteObjects"  # each key has its own outcome
         # On a connection that served before, libcurl sends once more by itself.
         requests = range(TRIES, TRIES + 2) if operation == "CopyObject" else TRIES
-        answer = case("reset", operation, "reset", "ok" if many else "EIO", requests, PAUSES)
-        assert not many or answer["results"] == [-5, -5], answer
+        case("reset", operation, "reset", "EIO", requests, PAUSES)
 
 
 def test_the_server_is_in_trouble():
@@ -411,8 +409,7 @@ def test_a_black_hole_ends_by_the_deadline():
         with Drive("s3://bucket", "timeout=1s", env=environment(AWS_ENDPOINT_URL_S3=url)) as d:
             answer = command(d)
             row("black hole", name, answer, 0, answer["ms"] / 1000)
-            outcome = answer.get("results", [answer["r"]])
-            assert outcome == [-110] and answer["ms"] < 1000 * (TIMEOUT + SLACK), (name, answer)
+            assert answer["errno"] == "ETIMEDOUT" and answer["ms"] < 1000 * (TIMEOUT + SLACK), (name, answer)
             assert "storage request failed" in d.log() and "errno=\"Connection timed out\"" in d.log(), d.log()
     for one in held:
         one.close()
