@@ -20,7 +20,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
 #define URL_MAX           ((size_t)16 << 10)
 #define CLOCK_OFF_S       300
@@ -367,12 +366,9 @@ static int attempt(struct call *k, struct pgofs_error *err)
 
 bool s3_client_try_again(struct s3_client *c, unsigned n_tries, int64_t deadline_ns)
 {
-	int64_t pause_ns = s3_retry_pause_ns(n_tries ? n_tries : 1);
-	if (n_tries >= c->config.attempts || pgofs_monotonic_ns() + pause_ns >= deadline_ns ||
-	    !s3_retry_budget_take(&c->budget))
+	if (n_tries >= c->config.attempts || !s3_retry_budget_take(&c->budget) ||
+	    !s3_retry_pause(n_tries ? n_tries : 1, deadline_ns))
 		return false;
-	struct timespec pause = { pause_ns / PGOFS_NS_PER_S, pause_ns % PGOFS_NS_PER_S };
-	nanosleep(&pause, NULL);
 	atomic_fetch_add(&c->n_retries, 1);
 	return true;
 }

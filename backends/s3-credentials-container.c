@@ -73,7 +73,6 @@ int s3_source_container(const struct s3_ask *ask, struct s3_credentials **ret, s
 	_cleanup_(pgofs_buf_done) struct pgofs_buf url = PGOFS_BUF(4096);
 	_cleanup_(s3_wipe_freep) char *token = NULL;
 	_cleanup_(s3_http_response_done) struct s3_http_response p = { 0 };
-	bool retry = false;
 	int r = address(&url, err);
 	if (r == 0)
 		r = authorization(&token, err);
@@ -88,10 +87,10 @@ int s3_source_container(const struct s3_ask *ask, struct s3_credentials **ret, s
 				     .max_bytes = 64 << 10,
 				     .deadline_ns = ask->deadline_ns,
 				     .direct = true };
-	r = s3_http_exchange(ask->http, &q, &p, &retry, err);
+	r = s3_source_exchange(ask, &q, true, &p, err);
 	if (r == 0 && p.status != 200)
-		r = pgofs_error_set(err, -EACCES, "the address in %s answered %ld", s3_env(RELATIVE) ? RELATIVE : FULL,
-				    p.status);
+		r = pgofs_error_set(err, p.status >= 500 ? -EIO : -EACCES, "the address in %s answered %ld",
+				    s3_env(RELATIVE) ? RELATIVE : FULL, p.status);
 	else if (r == 0)
 		r = s3_credentials_from_json("container", p.body.data, p.body.len, ret, err);
 	if (p.body.data)

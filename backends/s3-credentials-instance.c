@@ -1,7 +1,8 @@
 /* An EC2 instance's role, from its metadata service, version 2: a token first, then the role's name, then its keys.
  *
  * It is the last of the chain and is asked without being set up, so a machine that is no instance must not wait for it:
- * one second to connect, no proxy, and no answer means "not here".
+ * one second to connect, once, no proxy. Nobody there, or somebody who knows nothing of such a token, means "not here"; all else
+ * is a failure, since the keys of an instance that has a role must not seem to be gone.
  *
  * Source: Amazon EC2 User Guide, "Use the Instance Metadata Service". */
 #include "s3-credentials-sources.h"
@@ -29,7 +30,6 @@ static int fetch(const struct s3_ask *ask, const char *method, const char *path,
 {
 	const char *endpoint = s3_env("AWS_EC2_METADATA_SERVICE_ENDPOINT");
 	_cleanup_(pgofs_buf_done) struct pgofs_buf url = PGOFS_BUF(4096);
-	bool retry = false;
 	endpoint = endpoint ? endpoint : DEFAULT_ENDPOINT;
 	int r = pgofs_buf_printf(&url, "%s%s%s", endpoint, endpoint[strlen(endpoint) - 1] == '/' ? "" : "/", path);
 	if (r < 0)
@@ -43,9 +43,10 @@ static int fetch(const struct s3_ask *ask, const char *method, const char *path,
 				     .deadline_ns = soon(ask, 5 * PGOFS_NS_PER_S),
 				     .connect_within_ns = PGOFS_NS_PER_S,
 				     .direct = true };
-	if (!strcmp(method, "PUT"))
+	bool first = !strcmp(method, "PUT");
+	if (first)
 		q.body = "";
-	r = s3_http_exchange(ask->http, &q, p, &retry, err);
+	r = s3_source_exchange(ask, &q, !first, p, err);
 	if (r < 0)
 		return r;
 	if (p->status != 200 || pgofs_buf_append(&p->body, "", 1) < 0)
@@ -86,8 +87,9 @@ int s3_source_instance(const struct s3_ask *ask, struct s3_credentials **ret, st
 
 	_cleanup_(s3_http_response_done) struct s3_http_response p = { 0 };
 	struct s3_header ttl = { "x-aws-ec2-metadata-token-ttl-seconds", TTL_S };
-	if (fetch(ask, "PUT", "latest/api/token", &ttl, &p, NULL) < 0)
-		return -ENOENT;
+	int r = fetch(ask, "PUT", "latest/api/token", &ttl, &p, err);
+	if (r < 0)
+		return p.status / 100 == 4 && p.status != 429 ? -ENOENT : r;
 
 	struct s3_header token = { "x-aws-ec2-metadata-token", (const char *)p.body.data };
 	return role_credentials(ask, &token, ret, err);

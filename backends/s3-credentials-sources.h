@@ -20,6 +20,11 @@ int s3_source_web_identity(const struct s3_ask *ask, struct s3_credentials **ret
 int s3_source_container(const struct s3_ask *ask, struct s3_credentials **ret, struct pgofs_error *err);
 int s3_source_instance(const struct s3_ask *ask, struct s3_credentials **ret, struct pgofs_error *err);
 
+/* s3_http_exchange for a source. What may pass (the network, 429, 5xx) is tried up to three times by the request's deadline. Where
+ * nobody has `named` the source, not reaching it is -ENOENT, at once. */
+int s3_source_exchange(const struct s3_ask *ask, const struct s3_http_request *request, bool named,
+		       struct s3_http_response *response, struct pgofs_error *err);
+
 /* The JSON that containers, instances and processes answer with. -EIO with words. */
 int s3_credentials_from_json(const char *source, const void *data, size_t len, struct s3_credentials **ret,
 			     struct pgofs_error *err);

@@ -114,7 +114,6 @@ static int ask_sts(const struct s3_ask *ask, const struct pgofs_buf *form, struc
 	_cleanup_(pgofs_buf_done) struct pgofs_buf url = PGOFS_BUF(4096);
 	_cleanup_(s3_http_response_done) struct s3_http_response p = { 0 };
 	struct s3_header type = { "content-type", "application/x-www-form-urlencoded" };
-	bool retry = false;
 	int r = address(ask, &url);
 	if (r < 0)
 		return pgofs_error_errno(err, r, "address of STS");
@@ -127,7 +126,7 @@ static int ask_sts(const struct s3_ask *ask, const struct pgofs_buf *form, struc
 				     .body_len = form->len,
 				     .max_bytes = 64 << 10,
 				     .deadline_ns = ask->deadline_ns };
-	r = s3_http_exchange(ask->http, &q, &p, &retry, err);
+	r = s3_source_exchange(ask, &q, true, &p, err);
 	if (r == 0)
 		r = read_answer(&p, ret, err);
 	if (p.body.data)

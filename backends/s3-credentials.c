@@ -10,6 +10,8 @@
 #include "s3-credentials.h"
 
 #include "s3-credentials-sources.h"
+#include "s3-error.h"
+#include "s3-retry.h"
 
 #include <pgofs/log.h>
 #include <pgofs/units.h>
@@ -23,6 +25,7 @@
 #define RENEW_BEFORE_S  300
 #define NEXT_ROUND_NS   (10 * PGOFS_NS_PER_S)
 #define TOKEN_MAX_BYTES ((size_t)64 << 10)
+#define TRIES           3
 
 struct s3_identity {
 	struct s3_identity_config config;
@@ -94,6 +97,23 @@ int s3_read_token(const char *path, char **ret, struct pgofs_error *err)
 		return pgofs_error_set(err, -EIO, "token file %s: it is empty", path);
 	*ret = strndup(text + start, len);
 	return *ret ? 0 : pgofs_error_errno(err, -ENOMEM, "token file %s", path);
+}
+
+int s3_source_exchange(const struct s3_ask *ask, const struct s3_http_request *q, bool named,
+		       struct s3_http_response *p, struct pgofs_error *err)
+{
+	for (unsigned n = 1;; n++) {
+		bool retry;
+		int r = s3_http_exchange(ask->http, q, p, &retry, err);
+		if (r < 0 && retry && !named && !p->n_sends)
+			return -ENOENT;
+		if (r == 0)
+			retry = s3_refusal_retry(&(struct s3_refusal){ .status = p->status });
+		if (!retry || n == TRIES || !s3_retry_pause(n, q->deadline_ns))
+			return r;
+		s3_http_response_done(p);
+		*p = (struct s3_http_response){ 0 };
+	}
 }
 
 int s3_source_environment(const struct s3_ask *ask, struct s3_credentials **ret, struct pgofs_error *err)

@@ -3,6 +3,7 @@
 #include <pgofs/units.h>
 
 #include <sys/random.h>
+#include <time.h>
 
 #define TOKENS_MAX    500
 #define TOKENS_TAKEN  5
@@ -42,4 +43,14 @@ int64_t s3_retry_pause_ns(unsigned n)
 	if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
 		return most;
 	return (int64_t)(random % (uint64_t)most);
+}
+
+bool s3_retry_pause(unsigned n, int64_t deadline_ns)
+{
+	int64_t pause_ns = s3_retry_pause_ns(n);
+	if (pgofs_monotonic_ns() + pause_ns >= deadline_ns)
+		return false;
+	struct timespec pause = { pause_ns / PGOFS_NS_PER_S, pause_ns % PGOFS_NS_PER_S };
+	nanosleep(&pause, NULL);
+	return true;
 }

@@ -18,3 +18,6 @@ void s3_retry_budget_give(struct s3_retry_budget *b);
 /* A pause before try n + 1 (n from 1): anything from 0 to 100 ms doubled n - 1 times, at most 5 s. Full jitter keeps clients that
  * failed together from coming back together. */
 int64_t s3_retry_pause_ns(unsigned n);
+
+/* Makes such a pause; false, at once, where it would outlast the deadline (by pgofs_monotonic_ns). */
+bool s3_retry_pause(unsigned n, int64_t deadline_ns);

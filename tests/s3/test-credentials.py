@@ -229,6 +229,50 @@ def test_an_instance_s_metadata():
         assert used(s) == ["AKIMDS1"] and "imds-token" not in d.log()
 
 
+def first_fail(answer, times, status):
+    """A source whose first answers are of that status; None for no answer at all."""
+    left = [times]
+
+    def source(request):
+        left[0] -= 1
+        if left[0] < 0:
+            return answer(request)
+        if status is None:
+            raise ConnectionError
+        return status, "", {}
+    return source
+
+
+def test_a_source_that_fails_in_a_way_that_passes_is_asked_again():
+    for status in (None, 503, 500, 429):
+        for times in (2, 3):
+            with Server() as s, files(token="t") as f:
+                s.keys["AKWEB"], s.tokens["AKWEB"] = SECRET, "t"
+                s.extra["/"] = first_fail(lambda r: (200, sts_answer("AKWEB", "t"), {}), times, status)
+                s.extra["/box"] = first_fail(lambda r: (200, keys_json("AKWEB", "t"), {}), times, status)
+                instance = metadata(s)
+                s.extra["/latest/api/token"] = first_fail(s.extra["/latest/api/token"], times, status)
+                for env in ({"AWS_WEB_IDENTITY_TOKEN_FILE": f("token"), "AWS_ROLE_ARN": "r", "AWS_ENDPOINT_URL_STS": s.url},
+                            {"AWS_CONTAINER_CREDENTIALS_FULL_URI": s.url + "/box"}, instance):
+                    s.n_requests = 0
+                    with opened(s, **{**NOBODY, **env}) as d:
+                        answer = d.do("probe")
+                        assert answer["errno"] == "ok" if times == 2 else answer["r"] < 0, (status, times, env, answer)
+                        assert times == 2 or s.n_requests == 3, (status, env, s.n_requests)
+                        assert "no credentials" not in answer["why"], answer
+
+
+def test_an_instance_without_a_role_and_other_clouds_have_no_credentials():
+    for path, status in (("/latest/api/token", 404), ("/latest/api/token", 405),
+                         ("/latest/meta-data/iam/security-credentials/", 404)):
+        with Server() as s:
+            env = metadata(s)
+            s.extra[path] = lambda r, status=status: (status, "", {})
+            with opened(s, **env) as d:
+                answer = d.do("probe")
+                assert answer["errno"] == "EACCES" and "no credentials" in answer["why"], answer
+
+
 def test_keys_are_renewed_before_they_expire():
     """They live four minutes, less than the five before which they are renewed, and the sources are left alone between rounds."""
     with Server() as s, opened(s, **metadata(s, lives_s=240)) as d:
@@ -269,7 +313,7 @@ def test_many_threads_share_one_failure():
         def box(request):
             n[0] += 1
             time.sleep(0.2)
-            return 500, "", {}
+            return 403, "", {}
 
         s.extra["/box"] = box
         answer = d.do("fetch", "16", *["k"] * 16)
