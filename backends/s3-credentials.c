@@ -1,9 +1,9 @@
 /* The chain, and the one set of credentials in use.
  *
  * Long mounts outlive their tokens, so credentials are renewed five minutes before they expire, by whichever call comes
- * first; the others go on with what they have. If that fails, what is there serves until it has really expired. After each
- * round the sources are left alone for a while, also where what they gave has expired by our clock. No thread of our own is
- * needed, and none is lost by a fork.
+ * first, which gives it some seconds; the others go on with what they have. If that fails, what is there serves until it
+ * has really expired. After each round the sources are left alone for a while, also where what they gave has expired by our
+ * clock. No thread of our own is needed, and none is lost by a fork.
  *
  * What must stay true: no secret goes into a log, an error or a core of freed memory; a source that is set up and fails
  * is an error, not a reason to try the next. */
@@ -24,6 +24,7 @@
 
 #define RENEW_BEFORE_S  300
 #define NEXT_ROUND_NS   (10 * PGOFS_NS_PER_S)
+#define RENEW_WITHIN_NS (5 * PGOFS_NS_PER_S)
 #define TOKEN_MAX_BYTES ((size_t)64 << 10)
 #define TRIES           3
 
@@ -229,8 +230,18 @@ static void settle(struct s3_identity *id, int r, struct s3_credentials *found, 
 	pthread_cond_broadcast(&id->asked);
 }
 
+/* Renewing keys that are still good must leave the caller time for what he came for. */
+static int64_t round_deadline_ns(const struct s3_identity *id, const struct s3_credentials *refused,
+				 int64_t deadline_ns)
+{
+	int64_t now = pgofs_monotonic_ns(), most = (deadline_ns - now) / 2;
+	if (id->now == refused || !good_for(id->now, 0))
+		return deadline_ns;
+	return now + (most < RENEW_WITHIN_NS ? most : RENEW_WITHIN_NS);
+}
+
 /* With the lock held, but for the time at the sources. */
-static void ask_once(struct s3_identity *id, int64_t deadline_ns)
+static int ask_once(struct s3_identity *id, int64_t deadline_ns, struct pgofs_error *err)
 {
 	struct s3_credentials *found = NULL;
 	struct pgofs_error why = { "" };
@@ -241,23 +252,32 @@ static void ask_once(struct s3_identity *id, int64_t deadline_ns)
 		pgofs_log(PGOFS_LOG_WARNING, "credentials not renewed", "why", why.text);
 	pthread_mutex_lock(&id->lock);
 	settle(id, r, found, &why);
+	return r < 0 ? pgofs_error_set(err, r, "%s", why.text) : 0;
+}
+
+/* With the lock held. The failure of another's round is shared, but not that his time was over: ours may not be. */
+static int wait_for_round(struct s3_identity *id, int64_t deadline_ns, struct pgofs_error *err)
+{
+	struct timespec until = { deadline_ns / PGOFS_NS_PER_S, deadline_ns % PGOFS_NS_PER_S };
+	unsigned before = id->n_rounds;
+	if (pthread_cond_timedwait(&id->asked, &id->lock, &until) == ETIMEDOUT)
+		return pgofs_error_set(err, -ETIMEDOUT, "waiting for credentials took too long");
+	if (id->n_rounds == before || id->last_result >= 0 || id->last_result == -ETIMEDOUT)
+		return 0;
+	return pgofs_error_set(err, id->last_result, "%s", id->why.text);
 }
 
 int s3_identity_get(struct s3_identity *id, const struct s3_credentials *refused, int64_t deadline_ns,
 		    struct s3_credentials **ret, struct pgofs_error *err)
 {
-	struct timespec until = { deadline_ns / PGOFS_NS_PER_S, deadline_ns % PGOFS_NS_PER_S };
 	PGOFS_LOCKED(&id->lock);
-	unsigned seen = id->n_rounds;
+	int r = 0;
 	bool ask;
-
 	while (!may_use(id, refused, &ask)) {
-		if (id->n_rounds != seen && id->last_result < 0)
-			return pgofs_error_set(err, id->last_result, "%s", id->why.text);
-		if (ask)
-			ask_once(id, deadline_ns);
-		else if (pthread_cond_timedwait(&id->asked, &id->lock, &until) == ETIMEDOUT)
-			return pgofs_error_set(err, -ETIMEDOUT, "waiting for credentials took too long");
+		if (r < 0)
+			return r;
+		r = ask ? ask_once(id, round_deadline_ns(id, refused, deadline_ns), err)
+			: wait_for_round(id, deadline_ns, err);
 	}
 	*ret = s3_credentials_ref(id->now);
 	return 0;

@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #define WORDS_MAX 4096
 #define GET_MAX   ((size_t)64 << 20)
@@ -132,10 +133,11 @@ static int do_rename(struct command *c)
 	return r;
 }
 
-/* Many gets at once: fetch THREADS KEY… */
+/* Many gets at once, thread after thread begun so many milliseconds later: fetch THREADS[/MS] KEY… */
 struct fetch {
 	struct command *c;
 	size_t first, step;
+	int64_t after_ns;
 	size_t n_good;
 	int wrong;
 };
@@ -143,6 +145,8 @@ struct fetch {
 static void *fetch_some(void *context)
 {
 	struct fetch *f = context;
+	struct timespec pause = { f->after_ns / PGOFS_NS_PER_S, f->after_ns % PGOFS_NS_PER_S };
+	nanosleep(&pause, NULL);
 	for (size_t i = f->first; i < f->c->n; i += f->step) {
 		_cleanup_(pgofs_bytes_unrefp) struct pgofs_bytes *bytes = NULL;
 		int r = pgofs_backend_get(f->c->b, f->c->words[i], NULL, GET_MAX, &bytes, NULL, NULL);
@@ -158,10 +162,12 @@ static int do_fetch(struct command *c)
 {
 	pthread_t threads[64];
 	struct fetch fetches[64];
-	size_t n = strtoul(word(c, 1), NULL, 10), n_good = 0;
+	char *rest;
+	size_t n = strtoul(word(c, 1), &rest, 10), n_good = 0;
+	int64_t apart_ns = *rest ? strtol(rest + 1, NULL, 10) * PGOFS_NS_PER_MS : 0;
 	int r = 0;
 	for (size_t i = 0; i < n; i++) {
-		fetches[i] = (struct fetch){ c, 2 + i, n, 0, 0 };
+		fetches[i] = (struct fetch){ c, 2 + i, n, (int64_t)i * apart_ns, 0, 0 };
 		pthread_create(&threads[i], NULL, fetch_some, &fetches[i]);
 	}
 	for (size_t i = 0; i < n; i++) {

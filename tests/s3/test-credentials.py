@@ -274,17 +274,50 @@ def test_an_instance_without_a_role_and_other_clouds_have_no_credentials():
 
 
 def test_keys_are_renewed_before_they_expire():
-    """They live four minutes, less than the five before which they are renewed, and the sources are left alone between rounds."""
-    with Server() as s, opened(s, **metadata(s, lives_s=240)) as d:
+    """They live four minutes, less than the five before which they are renewed, and the sources are left alone between rounds. A
+    source that hangs then does not use up the time of the request that asks it."""
+    with Server() as s, opened(s, "timeout=10s", AWS_CONTAINER_CREDENTIALS_FULL_URI=s.url + "/box", **NOBODY) as d:
+        n = [0]
+
+        def box(request):
+            n[0] += 1
+            if n[0] > 2:
+                s.closing.wait(60)
+            s.keys[f"AKBOX{n[0]}"], s.tokens[f"AKBOX{n[0]}"] = SECRET, "t"
+            return 200, keys_json(f"AKBOX{n[0]}", "t", lives_s=240), {}
+
+        def reach_until(done):
+            until = time.monotonic() + 60
+            while not done() and time.monotonic() < until:
+                time.sleep(0.2)
+                must_reach(d)
+            assert done()
+
+        s.extra["/box"] = box
         for _ in range(5):
             must_reach(d)
-        assert s.n_issued == 1, "not at each request"
-        until = time.monotonic() + 60
-        while s.n_issued == 1 and time.monotonic() < until:
-            time.sleep(0.2)
-            must_reach(d)
-        assert s.n_issued == 2, "long before they expire"
-        assert used(s) == ["AKIMDS1", "AKIMDS2"]
+        assert n == [1], "not at each request"
+        reach_until(lambda: n[0] == 2)
+        reach_until(lambda: "credentials not renewed" in d.log())
+        assert used(s) == ["AKBOX1", "AKBOX2"]
+
+
+def test_that_one_had_no_time_left_is_not_the_others_failure():
+    with Server() as s, opened(s, "timeout=6s", "connections=4", AWS_CONTAINER_CREDENTIALS_FULL_URI=s.url + "/box",
+                               **NOBODY) as d:
+        s.keys["AKBOX"], s.tokens["AKBOX"] = SECRET, "t"
+        s.store(s.objects["bucket"], "k", b"x")
+        n = [0]
+
+        def box(request):
+            n[0] += 1
+            if n[0] == 1:
+                s.closing.wait(60)
+            return 200, keys_json("AKBOX", "t"), {}
+
+        s.extra["/box"] = box
+        answer = d.do("fetch", "2/3000", "k", "k")  # the second begins three seconds after the first, and has that much longer
+        assert answer["errno"] == "ETIMEDOUT" and answer["n"] == 1 and n[0] == 2, (answer, n, d.log())
 
 
 def test_keys_that_look_expired_when_they_come_are_left_to_the_server_to_judge():
