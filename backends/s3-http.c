@@ -234,8 +234,10 @@ static void set_connection(struct lease *l, const struct s3_http_request *q)
 	curl_easy_setopt(l->easy, CURLOPT_USERAGENT, "pgofs/" PGOFS_VERSION);
 	if (q->direct)
 		curl_easy_setopt(l->easy, CURLOPT_PROXY, "");
-	if (l->from->ca_bundle)
-		curl_easy_setopt(l->easy, l->from->ca_is_dir ? CURLOPT_CAPATH : CURLOPT_CAINFO, l->from->ca_bundle);
+	if (l->from->ca_bundle) { /* either has a default of its own, which would go on being trusted */
+		curl_easy_setopt(l->easy, CURLOPT_CAINFO, l->from->ca_is_dir ? NULL : l->from->ca_bundle);
+		curl_easy_setopt(l->easy, CURLOPT_CAPATH, l->from->ca_is_dir ? l->from->ca_bundle : NULL);
+	}
 }
 
 static void set_request(struct lease *l, const struct s3_http_request *q, struct transfer *t)

@@ -16,7 +16,7 @@ struct s3_http;
 
 struct s3_http_config {
 	size_t n_connections;
-	const char *ca_bundle; /* file or directory; NULL is the system's. Borrowed for the life of the pool */
+	const char *ca_bundle; /* file or directory, believed alone; NULL is the system's. Borrowed for the life of the pool */
 };
 
 int s3_http_new(const struct s3_http_config *config, struct s3_http **ret, struct pgofs_error *err);

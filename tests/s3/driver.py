@@ -26,13 +26,13 @@ def environment(**more):
 class Drive:
     """One opened storage. Commands are methods; each gives the answer as a dictionary, with the errno's name as "errno"."""
 
-    program = None
+    program = []  # and the words before its own
 
     def __init__(self, source, *options, env=None):
         self.dir = tempfile.TemporaryDirectory()
         self.log_path = os.path.join(self.dir.name, "log")
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen([self.program, source, "cache-memory=0", *options], stdin=subprocess.PIPE,
+            self.process = subprocess.Popen([*self.program, source, "cache-memory=0", *options], stdin=subprocess.PIPE,
                                             stdout=subprocess.PIPE, stderr=log, env=env or environment())
         self.opened = self.read()
 
@@ -86,7 +86,7 @@ class Drive:
 
 def main(tests):
     """Runs the functions named test_*; the program to drive is the first argument, names to choose by may follow."""
-    Drive.program = sys.argv[1]
+    Drive.program = [sys.argv[1]]
     chosen = [(n, f) for n, f in tests.items() if n.startswith("test_") and (not sys.argv[2:] or n in sys.argv[2:])]
     assert chosen, "no such test"
     for name, test in chosen:
