@@ -23,7 +23,7 @@
 #define HEADER_LINE_MAX   ((size_t)64 << 10)
 #define ERROR_BODY_MAX    ((size_t)64 << 10)
 #define CONNECT_WITHIN_NS (5 * PGOFS_NS_PER_S)
-#define SILENT_MAX_S      10L
+#define SILENT_MIN_S      20L
 #define CONNECTION_LIFE_S 300L
 
 struct s3_http {
@@ -213,11 +213,12 @@ static void set_limits(struct lease *l, const struct s3_http_request *q)
 	int64_t connect_ns = q->connect_within_ns ? q->connect_within_ns : CONNECT_WITHIN_NS;
 	long left_ms = (long)(left_ns / PGOFS_NS_PER_MS);
 	long connect_ms = (long)(connect_ns / PGOFS_NS_PER_MS);
+	long silent_s = left_ms / 2 / 1000; /* so that there is time to ask another way, or again */
 
 	curl_easy_setopt(l->easy, CURLOPT_TIMEOUT_MS, left_ms > 0 ? left_ms : 1L);
 	curl_easy_setopt(l->easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms < left_ms ? connect_ms : left_ms);
 	curl_easy_setopt(l->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	curl_easy_setopt(l->easy, CURLOPT_LOW_SPEED_TIME, SILENT_MAX_S);
+	curl_easy_setopt(l->easy, CURLOPT_LOW_SPEED_TIME, silent_s > SILENT_MIN_S ? silent_s : SILENT_MIN_S);
 	curl_easy_setopt(l->easy, CURLOPT_NOSIGNAL, 1L);
 	/* Without it a timeout waits for a name lookup that is under way in libcurl's helper thread. */
 	curl_easy_setopt(l->easy, CURLOPT_QUICK_EXIT, 1L);

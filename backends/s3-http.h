@@ -31,7 +31,7 @@ struct s3_http_request {
 	const void *body; /* NULL for a request that has none */
 	size_t body_len;
 	size_t max_bytes;          /* of the body of a successful answer; an error's is cut at 64 KiB */
-	int64_t deadline_ns;       /* by pgofs_monotonic_ns */
+	int64_t deadline_ns;       /* by pgofs_monotonic_ns; silence ends it after half of the time, but not before 20 s */
 	int64_t connect_within_ns; /* 0 is 5 s */
 	bool direct;               /* never through a proxy: metadata services are on this machine */
 };

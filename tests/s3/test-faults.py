@@ -153,6 +153,7 @@ def test_a_body_that_is_not_the_object_is_read_again():
 def test_a_server_that_says_nothing_ends_by_the_deadline():
     for operation in ("GetObject", "PutObject", "ListObjectsV2"):
         case("silence", operation, "silent", "ETIMEDOUT", range(1, TRIES + 1), TIMEOUT)
+    case("silence for 12 s", "GetObject", "late", "ok", 1, 12, after_s=12)
     case("one byte at a time", "GetObject", "loris", "ETIMEDOUT", range(1, TRIES + 1), TIMEOUT)
     case("one byte at a time", "ListObjectsV2", "loris", "ETIMEDOUT", range(1, TRIES + 1), TIMEOUT)
 

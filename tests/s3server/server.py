@@ -182,6 +182,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.s3.closing.wait(60)
         self.close_connection = True
 
+    def fault_late(self, request, after_s):
+        self.s3.closing.wait(after_s)
+        self.obey(request)
+
     def fault_too_short_a_length(self, request):
         status, body, headers = self.s3.obey(request)
         self.answer(status, body[:-3], {**headers, "Content-Length": str(len(body) - 3)})
