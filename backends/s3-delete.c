@@ -1,6 +1,6 @@
 /* DeleteObjects answers 200 and then says of each key how it went. A key that the answer does not mention, or that was
  * refused for a moment only, is asked for again. A key with bytes that not every XML document can hold goes by itself, and
- * so does each where the server has no DeleteObjects.
+ * so does each where the server has no DeleteObjects, or where we are in FIPS mode.
  *
  * Each request is an operation with the whole deadline, since removing a year takes many of them; the first that is not
  * answered ends it all, so that a server that hangs is waited for once. */
@@ -150,10 +150,10 @@ static int ask(struct batch *b, const char *about, int64_t deadline_ns, struct p
 	_cleanup_(pgofs_buf_done) struct pgofs_buf question = PGOFS_BUF(QUESTION_MAX);
 	char md5[S3_BASE64_MD5_SIZE];
 	int r = build_question(b, &question);
-	if (r == 0)
-		r = s3_md5_base64(question.data, question.len, md5);
 	if (r < 0)
 		return pgofs_error_errno(err, r, "build the request");
+	if (s3_md5_base64(question.data, question.len, md5) < 0)
+		return -EOPNOTSUPP; /* servers insist on it */
 
 	struct s3_request q = {
 		.operation = S3_DELETE_MANY,
@@ -248,7 +248,7 @@ static int delete_batch(struct batch *b, struct pgofs_error *err)
 	int r = delete_one_by_one(b, false, &why);
 	if (r == 0)
 		r = delete_together(b, &why);
-	if (r == -EOPNOTSUPP) /* the server has no DeleteObjects */
+	if (r == -EOPNOTSUPP) /* the server has no DeleteObjects, or we have no MD5 for it */
 		r = delete_one_by_one(b, true, &why);
 	return r < 0 ? pgofs_error_set(err, r, "%s", why.text) : 0;
 }
