@@ -156,9 +156,10 @@ void pgofs_backend_free(struct pgofs_backend *b)
 {
 	if (!b)
 		return;
-	char *name = b->name;
+	char *name = b->name, *place = b->place;
 	b->ops->destroy(b);
 	free(name);
+	free(place);
 }
 
 const char *pgofs_backend_name(const struct pgofs_backend *b)

@@ -227,7 +227,8 @@ int pgofs_cache_new(struct pgofs_backend *next, const struct pgofs_cache_config 
 	if (r == 0 && config->memory_bytes && !(c->memory = pgofs_cache_memory_new(config->memory_bytes)))
 		r = -ENOMEM;
 	if (r == 0 && config->dir)
-		r = pgofs_cache_disk_new(config->dir, config->dir_bytes, pgofs_backend_name(next), &c->disk, err);
+		r = pgofs_cache_disk_new(config->dir, config->dir_bytes, next->place ? next->place : next->name,
+					 &c->disk, err);
 	if (r < 0) {
 		pgofs_backend_free(&c->backend);
 		return r;

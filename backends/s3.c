@@ -376,6 +376,20 @@ static const struct pgofs_backend_ops s3_ops = {
 	.stats = s3_stats,
 };
 
+/* A bucket's name is unique in one endpoint; AWS is one, whatever the region. */
+static int set_name(struct s3 *s, const char *source)
+{
+	const struct s3_config *c = s3_client_config(s->client);
+	size_t len = strlen(source);
+	while (len && source[len - 1] == '/')
+		len--;
+	s->base.name = strndup(source, len);
+	if (!s->base.name ||
+	    (c->authority && asprintf(&s->base.place, "%s at %s%s", s->base.name, c->authority, c->base_path) < 0))
+		return -ENOMEM;
+	return 0;
+}
+
 static int s3_open(const char *source, const char *const *options, struct pgofs_backend **ret, struct pgofs_error *err)
 {
 	_cleanup_(s3_client_freep) struct s3_client *client = NULL;
@@ -383,16 +397,16 @@ static int s3_open(const char *source, const char *const *options, struct pgofs_
 	if (r < 0)
 		return r;
 	struct s3 *s = calloc(1, sizeof *s);
-	if (!s || !(s->base.name = strdup(source))) {
-		free(s);
+	if (!s)
 		return -ENOMEM;
-	}
-	for (size_t len = strlen(source); len && source[len - 1] == '/'; len--)
-		s->base.name[len - 1] = '\0';
 	s->base.ops = &s3_ops;
 	s->client = STEAL(client);
-	*ret = &s->base;
-	return 0;
+	r = set_name(s, source);
+	if (r < 0)
+		pgofs_backend_free(&s->base);
+	else
+		*ret = &s->base;
+	return r;
 }
 
 const struct pgofs_backend_kind pgofs_backend_s3 = {

@@ -44,7 +44,9 @@ struct pgofs_backend_ops {
 
 struct pgofs_backend {
 	const struct pgofs_backend_ops *ops;
-	char *name; /* owned; freed by pgofs_backend_free after destroy */
+	/* Both owned; freed by pgofs_backend_free after destroy. */
+	char *name;
+	char *place; /* what tells it from another of the same name, for a cache to go by; NULL: the name does */
 };
 
 /* One kind of storage. The registry in backends/backend.c lists them; a SOURCE is opened by the first whose `matches` is true. */

@@ -2,6 +2,7 @@
 """How many requests each operation makes: test-counts.py DRIVE"""
 
 import re
+import tempfile
 
 from driver import FOREVER, Drive, Server, environment, main
 
@@ -147,6 +148,16 @@ def test_a_prefix_that_leaves_no_room_is_told():
     with Server() as s, opened(s) as d:
         answer = d.put("k" * 1024, b"x")
         assert answer["errno"] == "ENAMETOOLONG" and not s.counts, answer
+
+
+def test_a_cache_on_disk_knows_one_endpoint_from_another():
+    with tempfile.TemporaryDirectory() as cache, Server() as s, Server() as t:
+        for _ in range(2):
+            for server, data in ((s, b"one"), (t, b"two")):
+                etag = server.store(server.objects["bucket"], "p/k", data).etag
+                with opened(server, "cache=" + cache) as d:
+                    assert d.get("k", "100", etag)["data"] == data
+        assert s.counts == t.counts == {"GetObject": 1}, (s.counts, t.counts)
 
 
 def test_stats_tell_what_was_asked():
