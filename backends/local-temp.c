@@ -10,7 +10,9 @@
  * the sweep removes nothing.
  *
  * What must stay true: a file gets its key only after its bytes and then its size are on the disk (fsync), and the put
- * returns only after the directory that holds the key is (fsync again). */
+ * returns only after the directory that holds the key is (fsync again). Each directory is synced by whoever makes it. That one which
+ * another writer has made, and not synced yet, is on the disk before what was put into it, is left to the filesystem's journal: to
+ * sync each at every put would be four syncs more. */
 #include "local.h"
 
 #include <pgofs/units.h>

@@ -223,6 +223,14 @@ static int describe_fd(int fd, struct pgofs_stored *ret)
 	return 0;
 }
 
+/* Is it this file that has the name? */
+static bool is_named(int fd, int dir_fd, const char *name)
+{
+	struct stat file, named;
+	return fstat(fd, &file) == 0 && fstatat(dir_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       file.st_dev == named.st_dev && file.st_ino == named.st_ino;
+}
+
 /* -EAGAIN: the file was taken away before it had its key. */
 static int put_once(struct pgofs_local *l, const char *key, const void *data, size_t len, unsigned flags,
 		    struct pgofs_stored *ret_stored, struct pgofs_error *err)
@@ -242,8 +250,9 @@ static int put_once(struct pgofs_local *l, const char *key, const void *data, si
 	r = pgofs_local_sync_dir(l, m.to_dir);
 	if (r < 0) {
 		pgofs_error_errno(err, r, "sync the directory");
-		/* Of a replaced object the old bytes are gone, and the new ones are whole: they stay. */
-		if (flags & PGOFS_PUT_NEW)
+		/* Of a replaced object the old bytes are gone, and the new ones are whole: they stay. So does what somebody else
+		 * has put there by now. */
+		if ((flags & PGOFS_PUT_NEW) && is_named(t.fd, m.to_dir, m.to))
 			unlinkat(m.to_dir, m.to, 0);
 	} else {
 		r = describe_fd(t.fd, ret_stored);
@@ -287,6 +296,10 @@ static int local_rename(struct pgofs_backend *b, const char *from, const char *t
 	int r = move_to_key(&m, err);
 	if (r < 0)
 		return r;
+	/* rename(2) leaves two names of one file as they are. (The name of a file that has but one is still found where upper and
+	 * lower case are the same.) */
+	if (st.st_nlink > 1 && is_named(fd, from_dir, m.from))
+		unlinkat(from_dir, m.from, 0);
 	r = pgofs_local_sync_dir(l, m.to_dir);
 	if (r == 0)
 		r = pgofs_local_sync_dir(l, from_dir);

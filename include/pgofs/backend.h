@@ -86,7 +86,8 @@ enum pgofs_put_flags {
 int pgofs_backend_put(struct pgofs_backend *b, const char *key, const void *data, size_t len, unsigned flags,
 		      struct pgofs_stored *ret_stored, struct pgofs_error *err);
 
-/* -ENOENT where nothing was there; a storage that cannot tell returns 0. */
+/* -ENOENT where nothing was there; a storage that cannot tell returns 0. A directory is not synced after it: what was removed from one
+ * may be back after a loss of power. */
 int pgofs_backend_remove(struct pgofs_backend *b, const char *key, struct pgofs_error *err);
 
 /* Removes `n` keys, many a request where the storage can; each request has the deadline, and the first that is not answered ends it.

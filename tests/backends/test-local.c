@@ -285,6 +285,16 @@ Test(local, an_empty_directory_somebody_made_can_be_removed)
 	cr_assert_eq(pgofs_backend_remove_dir(store, "app", &err), -ENOTEMPTY);
 }
 
+Test(local, two_names_of_one_file_are_one_after_a_rename)
+{
+	must_put(DAY "/a", "x");
+	cr_assert_eq(link(at(DAY "/a"), at(DAY "/b")), 0);
+	cr_assert_eq(pgofs_backend_rename(store, DAY "/a", DAY "/b", PGOFS_PUT_NEW, NULL, &err), -EEXIST);
+	cr_assert_eq(pgofs_backend_rename(store, DAY "/a", DAY "/b", 0, NULL, &err), 0, "%s", err.text);
+	must_list(DAY, 0, "b\n");
+	must_hold(DAY "/b", "x");
+}
+
 Test(local, paths_too_long_for_a_key_are_not_shown)
 {
 	char segment[251], dir[1100] = "";
@@ -433,6 +443,24 @@ Test(local, a_failing_link_on_an_old_filesystem_is_told)
 	cr_assert_eq(put(DAY "/a", "x", PGOFS_PUT_NEW), -EMLINK);
 	must_list("", 0, "");
 	cr_assert_eq(n_temporaries(), 0);
+}
+
+static void put_by_another(enum fakesys_call call, int fd)
+{
+	struct stat st;
+	if (call != FAKESYS_FSYNC || fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode) || !exists(at(DAY "/new")))
+		return;
+	write_file(at("theirs"), "theirs");
+	cr_assert_eq(rename(at("theirs"), at(DAY "/new")), 0);
+}
+
+Test(local, a_put_that_fails_late_takes_only_its_own_away)
+{
+	must_put(DAY "/old", "old");
+	fakesys_use(store,
+		    &(struct fakesys){ .call = FAKESYS_FSYNC, .nth = 2, .error = EIO, .before = put_by_another });
+	cr_assert_eq(put(DAY "/new", "ours", PGOFS_PUT_NEW), -EIO);
+	must_hold(DAY "/new", "theirs");
 }
 
 /* ---- The order of things on the disk ---- */
