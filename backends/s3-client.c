@@ -21,10 +21,9 @@
 #include <pthread.h>
 #include <string.h>
 
-#define URL_MAX           ((size_t)16 << 10)
-#define CLOCK_OFF_S       300
-#define REGION_SIZE       64
-#define N_HEADERS_OF_OURS 5
+#define URL_MAX     ((size_t)16 << 10)
+#define CLOCK_OFF_S 300
+#define REGION_SIZE 64
 
 struct s3_client {
 	struct s3_config config;
@@ -256,8 +255,8 @@ static int send_request(struct call *k, struct pgofs_error *err)
 		.deadline_ns = k->deadline_ns,
 	};
 	k->n_tries++;
-	atomic_fetch_add(&k->client->n_requests[k->q->operation], 1);
 	r = s3_http_exchange(k->client->http, &q, &k->a->http, &k->retry, err);
+	atomic_fetch_add(&k->client->n_requests[k->q->operation], k->a->http.n_sends);
 	if (k->a->http.n_sends > 1)
 		k->a->sent_before = true;
 	return r;

@@ -64,5 +64,5 @@ bool s3_client_try_again(struct s3_client *c, unsigned n_tries, int64_t deadline
 int s3_client_refuse(struct s3_client *c, const struct s3_request *q, const struct s3_answer *a, const char *why,
 		     struct pgofs_error *err);
 
-/* "s3_requests_list_total 12" and so on. */
+/* "s3_requests_list_total 12" and so on: what went out on a connection, again and again where it did. */
 int s3_client_stats(struct s3_client *c, struct pgofs_buf *append_to);

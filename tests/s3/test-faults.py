@@ -421,6 +421,8 @@ def test_a_closed_port_is_told_in_words():
         answer = d.do("probe")
         row("connection refused", "ListObjectsV2", answer, 0, answer["ms"] / 1000)
         assert answer["errno"] == "EIO" and "onnect" in answer["why"], answer
+        stats = d.do("stats")["stats"]
+        assert "s3_requests_list_total 0\n" in stats and "s3_retries_total 1\n" in stats, stats
 
 
 def test_many_at_once_in_a_black_hole_all_end():
