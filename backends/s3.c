@@ -1,7 +1,7 @@
 /* A bucket as storage: a key is an object's name behind the source's prefix, so that any other S3 tool can read and write
  * there too. No state of our own but connections: what the bucket lists is the truth.
  *
- * What must stay true: an object appears whole or not at all (one PUT, whose hash the server checks); one that is there is not
+ * What must stay true: an object appears whole or not at all (one PUT, whose signed hash the server checks); one that is there is not
  * replaced where the caller said "new" (If-None-Match), though the answer to our own first try was lost; a get returns what is
  * under the version asked for or fails (If-Match); every call ends by its deadline.
  *
@@ -347,6 +347,7 @@ static int s3_rename(struct pgofs_backend *b, const char *from, const char *to, 
 
 	struct put p = { .key = full_to.text, .until_ns = deadline_ns(s), .ret_stored = ret_stored };
 	r = (flags & PGOFS_PUT_NEW ? copy_new : copy_over)(s, full_from.text, &p, err);
+	/* Whatever is there by now: few servers know a conditional deletion. */
 	return r < 0 ? r : s3_delete_one(s->client, full_from.text, p.until_ns, err);
 }
 
