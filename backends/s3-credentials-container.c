@@ -10,7 +10,6 @@
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <string.h>
 
 #define ECS_HOST "http://169.254.170.2"
@@ -72,7 +71,7 @@ int s3_source_container(const struct s3_ask *ask, struct s3_credentials **ret, s
 {
 	_cleanup_(pgofs_buf_done) struct pgofs_buf url = PGOFS_BUF(4096);
 	_cleanup_(s3_wipe_freep) char *token = NULL;
-	_cleanup_(s3_http_response_done) struct s3_http_response p = { 0 };
+	_cleanup_(s3_wipe_response_done) struct s3_http_response p = { 0 };
 	int r = address(&url, err);
 	if (r == 0)
 		r = authorization(&token, err);
@@ -93,7 +92,5 @@ int s3_source_container(const struct s3_ask *ask, struct s3_credentials **ret, s
 				    s3_env(RELATIVE) ? RELATIVE : FULL, p.status);
 	else if (r == 0)
 		r = s3_credentials_from_json("container", p.body.data, p.body.len, ret, err);
-	if (p.body.data)
-		OPENSSL_cleanse(p.body.data, p.body.len);
 	return r == -ENOENT ? -EIO : r;
 }

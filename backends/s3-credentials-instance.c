@@ -10,7 +10,6 @@
 #include <pgofs/units.h>
 
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <string.h>
 #include <strings.h>
 
@@ -58,7 +57,7 @@ static int fetch(const struct s3_ask *ask, const char *method, const char *path,
 static int role_credentials(const struct s3_ask *ask, const struct s3_header *token, struct s3_credentials **ret,
 			    struct pgofs_error *err)
 {
-	_cleanup_(s3_http_response_done) struct s3_http_response name = { 0 }, keys = { 0 };
+	_cleanup_(s3_wipe_response_done) struct s3_http_response name = { 0 }, keys = { 0 };
 	_cleanup_(pgofs_buf_done) struct pgofs_buf path = PGOFS_BUF(1024);
 	int r = fetch(ask, "GET", ROLE_PATH, token, &name, err);
 	if (r < 0)
@@ -72,11 +71,7 @@ static int role_credentials(const struct s3_ask *ask, const struct s3_header *to
 	if (r < 0)
 		return pgofs_error_errno(err, r, "role");
 	r = fetch(ask, "GET", (const char *)path.data, token, &keys, err);
-	if (r == 0)
-		r = s3_credentials_from_json("instance metadata", keys.body.data, keys.body.len, ret, err);
-	if (keys.body.data)
-		OPENSSL_cleanse(keys.body.data, keys.body.len);
-	return r;
+	return r < 0 ? r : s3_credentials_from_json("instance metadata", keys.body.data, keys.body.len, ret, err);
 }
 
 int s3_source_instance(const struct s3_ask *ask, struct s3_credentials **ret, struct pgofs_error *err)
@@ -85,7 +80,7 @@ int s3_source_instance(const struct s3_ask *ask, struct s3_credentials **ret, st
 	if (disabled && !strcasecmp(disabled, "true"))
 		return -ENOENT;
 
-	_cleanup_(s3_http_response_done) struct s3_http_response p = { 0 };
+	_cleanup_(s3_wipe_response_done) struct s3_http_response p = { 0 };
 	struct s3_header ttl = { "x-aws-ec2-metadata-token-ttl-seconds", TTL_S };
 	int r = fetch(ask, "PUT", "latest/api/token", &ttl, &p, err);
 	if (r < 0)

@@ -26,8 +26,6 @@ int s3_credentials_from_json(const char *source, const void *data, size_t len, s
 
 	const char *access_key = text_of(j, "AccessKeyId"), *secret_key = text_of(j, "SecretAccessKey");
 	const char *token = text_of(j, "Token"), *expires = text_of(j, "Expiration");
-	if (!token)
-		token = text_of(j, "SessionToken");
 	if (!access_key || !secret_key) {
 		const char *said = text_of(j, "message");
 		said = said ? said : text_of(j, "Message");

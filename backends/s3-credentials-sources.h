@@ -25,7 +25,10 @@ int s3_source_instance(const struct s3_ask *ask, struct s3_credentials **ret, st
 int s3_source_exchange(const struct s3_ask *ask, const struct s3_http_request *request, bool named,
 		       struct s3_http_response *response, struct pgofs_error *err);
 
-/* The JSON that containers, instances and processes answer with. -EIO with words. */
+/* Frees an answer that has secrets in it, and leaves nothing of its body. */
+void s3_wipe_response_done(struct s3_http_response *r);
+
+/* The JSON that containers and instances answer with. -EIO with words. */
 int s3_credentials_from_json(const char *source, const void *data, size_t len, struct s3_credentials **ret,
 			     struct pgofs_error *err);
 

@@ -112,7 +112,7 @@ static int ask_sts(const struct s3_ask *ask, const struct pgofs_buf *form, struc
 		   struct pgofs_error *err)
 {
 	_cleanup_(pgofs_buf_done) struct pgofs_buf url = PGOFS_BUF(4096);
-	_cleanup_(s3_http_response_done) struct s3_http_response p = { 0 };
+	_cleanup_(s3_wipe_response_done) struct s3_http_response p = { 0 };
 	struct s3_header type = { "content-type", "application/x-www-form-urlencoded" };
 	int r = address(ask, &url);
 	if (r < 0)
@@ -127,11 +127,7 @@ static int ask_sts(const struct s3_ask *ask, const struct pgofs_buf *form, struc
 				     .max_bytes = 64 << 10,
 				     .deadline_ns = ask->deadline_ns };
 	r = s3_source_exchange(ask, &q, true, &p, err);
-	if (r == 0)
-		r = read_answer(&p, ret, err);
-	if (p.body.data)
-		OPENSSL_cleanse(p.body.data, p.body.len);
-	return r;
+	return r < 0 ? r : read_answer(&p, ret, err);
 }
 
 int s3_source_web_identity(const struct s3_ask *ask, struct s3_credentials **ret, struct pgofs_error *err)

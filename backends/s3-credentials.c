@@ -5,8 +5,8 @@
  * has really expired. After each round the sources are left alone for a while, also where what they gave has expired by our
  * clock. No thread of our own is needed, and none is lost by a fork.
  *
- * What must stay true: no secret goes into a log, an error or a core of freed memory; a source that is set up and fails
- * is an error, not a reason to try the next. */
+ * What must stay true: no secret goes into a log or an error; those kept here are wiped when they go (copies that libcurl
+ * and the parsers make on the way are not); a source that is set up and fails is an error, not a reason to try the next. */
 #include "s3-credentials.h"
 
 #include "s3-credentials-sources.h"
@@ -45,6 +45,13 @@ void s3_wipe_free(char *secret)
 	if (secret)
 		OPENSSL_cleanse(secret, strlen(secret));
 	free(secret);
+}
+
+void s3_wipe_response_done(struct s3_http_response *r)
+{
+	if (r->body.data)
+		OPENSSL_cleanse(r->body.data, r->body.len);
+	s3_http_response_done(r);
 }
 
 struct s3_credentials *s3_credentials_new(const char *source, const char *access_key, const char *secret_key,

@@ -10,6 +10,7 @@
 #include "s3-sign.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdbool.h>
@@ -84,6 +85,8 @@ int s3_encode_query(struct pgofs_buf *to, const struct s3_param *params, size_t 
 
 	for (size_t i = 0; i < S3_PARAMS_MAX; i++) {
 		free(encoded[i].name);
+		if (encoded[i].value) /* a token may be among them */
+			OPENSSL_cleanse(encoded[i].value, strlen(encoded[i].value));
 		free(encoded[i].value);
 	}
 	return r;
