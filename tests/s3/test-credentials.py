@@ -414,12 +414,13 @@ def test_an_endpoint_may_have_a_path():
 
 def test_virtual_hosts():
     with Server() as s:
-        url = s.url.replace("127.0.0.1", "localhost")
-        with Drive("s3://bucket", "endpoint=" + url, "addressing=virtual", "no-sign-request", "attempts=1",
-                   env=environment()) as d:
-            d.get("k")  # bucket.localhost is the loopback where the resolver follows RFC 6761
-        if s.log:
-            assert s.log[0].raw_path == "/k" and s.log[0].headers["host"] == url.replace("http://", "bucket."), s.log[0].headers
+        url = s.url.replace("127.0.0.1", "localhost")  # libcurl itself knows where bucket.localhost is (RFC 6761)
+        with Drive("s3://bucket", "endpoint=" + url, "addressing=virtual", env=environment()) as d:
+            must_reach(d)
+            assert d.new("a/k", b"x")["r"] == 0 and d.get("a/k")["data"] == b"x" and d.do("list", "a")["names"] == ["k"]
+            assert d.do("rename", "a/k", "l")["r"] == 0 and d.do("remove-many", "l")["results"] == [0]
+        assert {r.headers["host"] for r in s.log} == {url.replace("http://", "bucket.")}
+        assert [r.raw_path for r in s.log[:3]] == ["/", "/a/k", "/a/k"] and not s.objects["bucket"]
 
 
 def test_options_that_make_no_sense_are_told():

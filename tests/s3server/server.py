@@ -53,7 +53,9 @@ class Request:
         for part in self.raw_query.split("&") if self.raw_query else []:
             name, _, value = part.partition("=")
             self.query[unquote_to_bytes(name).decode()] = unquote_to_bytes(value).decode("utf-8", "surrogateescape")
-        _, self.bucket, *key = self.raw_path.split("/", 2)
+        name, below, _ = self.headers.get("host", "").partition(".localhost")
+        path = f"/{name}{self.raw_path}" if below else self.raw_path  # the bucket may be in the host's name
+        _, self.bucket, *key = path.split("/", 2)
         self.key = unquote_to_bytes(key[0]).decode("utf-8", "surrogateescape") if key and key[0] else None
         self.operation = self.name()
 
