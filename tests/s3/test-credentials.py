@@ -229,6 +229,33 @@ def test_an_instance_s_metadata():
         assert used(s) == ["AKIMDS1"] and "imds-token" not in d.log()
 
 
+def test_the_sources_are_asked_in_order():
+    """With all of them set up, then without the first, and so on; and one that is set up and fails is the end of it."""
+    with Server() as s, files(keys=f"[default]\naws_access_key_id=AKFILE\naws_secret_access_key={SECRET}\n", token="t") as f:
+        for access in ("AKWEB", "AKBOX"):
+            s.tokens[access] = "t"
+        s.keys |= {access: SECRET for access in ("AKFILE", "AKWEB", "AKBOX")}
+        s.extra["/"] = lambda r: (200, sts_answer("AKWEB", "t"), {})
+        s.extra["/box"] = lambda r: (200, keys_json("AKBOX", "t"), {})
+        sources = [(ACCESS, {"AWS_ACCESS_KEY_ID": ACCESS, "AWS_SECRET_ACCESS_KEY": SECRET}),
+                   ("AKFILE", {"AWS_SHARED_CREDENTIALS_FILE": f("keys")}),
+                   ("AKWEB", {"AWS_WEB_IDENTITY_TOKEN_FILE": f("token"), "AWS_ROLE_ARN": "r", "AWS_ENDPOINT_URL_STS": s.url}),
+                   ("AKBOX", {"AWS_CONTAINER_CREDENTIALS_FULL_URI": s.url + "/box"}),
+                   ("AKIMDS1", metadata(s))]
+        for i, (access, _) in enumerate(sources):
+            env = dict(NOBODY)
+            for _, more in reversed(sources[i:]):
+                env |= more
+            s.log.clear()
+            with opened(s, **env) as d:
+                must_reach(d)
+            assert used(s) == [access], (used(s), access)
+        env = NOBODY | sources[3][1] | sources[2][1]
+        s.extra["/"] = lambda r: (403, "", {})
+        with opened(s, **env) as d:
+            assert "STS answered 403" in d.do("probe")["why"], d.log()
+
+
 def first_fail(answer, times, status):
     """A source whose first answers are of that status; None for no answer at all."""
     left = [times]

@@ -109,6 +109,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         try:
             with self.s3.lock:
                 self.s3.n_requests += 1
+                self.s3.n_now += 1
+                self.s3.most_at_once = max(self.s3.most_at_once, self.s3.n_now)
                 self.s3.counts[request.operation] += 1
                 self.s3.log.append(request)
             extra = self.s3.extra.get(request.raw_path) or self.s3.extra.get("*")
@@ -123,6 +125,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.refuse(no)
         except (ConnectionError, ssl.SSLError):
             self.close_connection = True
+        finally:
+            with self.s3.lock:
+                self.s3.n_now -= 1
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = any
 
@@ -275,6 +280,7 @@ class Server:
         self.counts = collections.Counter()
         self.log = []
         self.n_requests = self.n_connections = 0
+        self.n_now = self.most_at_once = 0  # requests under way
         self.lock = threading.RLock()
         self.closing = threading.Event()
         self.http = Threads(("127.0.0.1", 0), Handler)
