@@ -186,7 +186,7 @@ def a_black_hole_ends_by_its_deadline(_):
     began = time.monotonic()
     done = subprocess.run([PGOFS, "ls", "-o", "timeout=1s", "s3://bucket"], env=environment(AWS_ENDPOINT_URL_S3=url),
                           capture_output=True, timeout=SECONDS, check=False)
-    assert done.returncode == 1 and b"timed out" in done.stderr and time.monotonic() - began < 30, done.stderr
+    assert done.returncode == 1 and b"timed out" in done.stderr and time.monotonic() - began < 10, done.stderr
     for one in held:
         one.close()
 
@@ -344,7 +344,7 @@ def a_mount_on_a_server_that_went_away_never_hangs(folder):
                 act()
             except OSError as e:
                 assert e.errno in (110, 5), e
-            assert time.monotonic() - began < 30, "too long"
+            assert time.monotonic() - began < 10, "too long"
         s.faults.clear()
         s.closing.set()
         wait_for(lambda: len(os.listdir(m.at / DAY)) == 3, "the server to be back")
