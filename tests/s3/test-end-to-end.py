@@ -4,8 +4,10 @@
 How many requests each thing costs, what a reader sees of another machine's changes, and what is said when the place is
 wrong. The server is tests/s3server's, so that it can count; docs/storage.md promises what is shown here."""
 
+import ctypes
 import gzip
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -286,6 +288,33 @@ def a_file_replaced_behind_a_listing_is_ESTALE_once_or_the_new_one(folder):
                 assert e.errno == 116, e  # ESTALE: look again
                 seen = (m.at / key).read_bytes()
             assert seen == profile(9, functions=30), "neither ESTALE nor the new one"
+
+
+@test
+def a_signal_to_the_reader_of_a_slow_object_changes_nothing(folder):
+    """Go programs are sent some all the time. Python would ask again by itself, so the system's own calls are asked."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    into = ctypes.create_string_buffer(1 << 16)
+    with Server() as s:
+        fill(s, 1)
+        with mounted(s, folder, "cache-memory=0") as m:
+            path = m.at / DAY / "000000Z-0.pprof"
+            path.stat()
+            s.fault("GetObject", "late", FOREVER, after_s=2)
+            signals = []
+            signal.signal(signal.SIGALRM, lambda *_: signals.append(1))  # without SA_RESTART
+            signal.setitimer(signal.ITIMER_REAL, 0.5, 0.2)
+            fd = libc.open(os.fsencode(path), os.O_RDONLY)
+            n = libc.read(fd, into, len(into)) if fd >= 0 else -1
+            why = os.strerror(ctypes.get_errno())
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            assert n >= 0 and into.raw[:n] == profile(0), (fd, n, why)
+            assert signals and s.counts["GetObject"] == 1, (signals, s.counts)
+            os.close(fd)
+            killed = subprocess.Popen(["cat", path], stdout=subprocess.DEVNULL)
+            wait_for(lambda: s.counts["GetObject"] == 2, "the reader to ask")
+            killed.kill()
+            assert killed.wait(SECONDS) == -signal.SIGKILL and path.read_bytes() == profile(0)
 
 
 @test
