@@ -191,6 +191,25 @@ Test(page, one_object_s_fields_are_not_the_next_one_s)
 	cr_assert_eq(page.n_foreign, 1);
 }
 
+Test(page, a_listing_without_end_is_refused)
+{
+	_cleanup_(pgofs_buf_done) struct pgofs_buf xml = PGOFS_BUF(S3_PAGE_TEXT_MAX);
+	char key[16001];
+	struct pgofs_error err = { "" };
+	int r = 0, n_pages;
+	memset(key, 'k', 16000);
+	key[16000] = '\0';
+	pgofs_buf_printf(&xml, "<ListBucketResult>");
+	for (int i = 0; i < 500; i++)
+		pgofs_buf_printf(&xml, "<CommonPrefixes><Prefix>%s</Prefix></CommonPrefixes>", key);
+	pgofs_buf_printf(&xml, "</ListBucketResult>");
+	for (n_pages = 0; n_pages < 20 && r == 0; n_pages++)
+		r = s3_page_read(&page, xml.data, xml.len, &err);
+	cr_assert_eq(r, -EIO);
+	cr_assert_eq(n_pages, 17, "16 pages of 8 MB are 128 MiB: %d", n_pages);
+	cr_assert_not_null(strstr(err.text, "longer than we keep"), "%s", err.text);
+}
+
 Test(page, a_token_without_end_is_refused)
 {
 	char xml[S3_TOKEN_SIZE + 200];
