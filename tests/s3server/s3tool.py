@@ -2,6 +2,7 @@
 """Another machine at the same bucket: a small S3 client for tests, with a signer of its own.
 
     s3tool.py make BUCKET | put BUCKET KEY FILE|- | get BUCKET KEY | rm BUCKET KEY | ls BUCKET [PREFIX]
+    s3tool.py assume POLICY      prints keys that may do so much: access key, secret key, session token
 
 Server and keys come from AWS_ENDPOINT_URL_S3, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_CA_BUNDLE."""
 
@@ -13,7 +14,7 @@ import ssl
 import sys
 import time
 from html import unescape
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import unquote_plus, urlencode, urlsplit
 
 import sigv4
 
@@ -26,7 +27,7 @@ def connect():
     return http.client.HTTPSConnection(url.hostname, url.port, timeout=30, context=context), url.netloc
 
 
-def ask(method, bucket, key=None, query="", body=b"", headers=None):
+def ask(method, bucket, key=None, query="", body=b"", headers=None, service="s3"):
     connection, host = connect()
     path = "/" + bucket + ("/" + sigv4.encode(os.fsencode(key), "/") if key is not None else "")
     payload = hashlib.sha256(body).hexdigest()
@@ -37,7 +38,8 @@ def ask(method, bucket, key=None, query="", body=b"", headers=None):
         **(headers or {}),
     }
     who = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
-    signed["authorization"] = sigv4.authorization(method, path, query, dict(signed), payload, who, "us-east-1")
+    signed["authorization"] = sigv4.authorization(method, path, query, dict(signed), payload, who, "us-east-1",
+                                                   service)
     connection.request(method, path + ("?" + query if query else ""), body=body, headers=signed)
     answer = connection.getresponse()
     return answer.status, answer.read()
@@ -65,6 +67,13 @@ def list_keys(bucket, prefix=""):
         token = unescape(more[1])
 
 
+def assume(policy):
+    form = urlencode({"Action": "AssumeRole", "Version": "2011-06-15", "DurationSeconds": "3600", "Policy": policy})
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    answer = must(ask("POST", "", body=form.encode(), headers=headers, service="sts")).decode()
+    return [re.search(f"<{name}>(.*?)</{name}>", answer)[1] for name in ("AccessKeyId", "SecretAccessKey", "SessionToken")]
+
+
 def main(argv):
     match argv:
         case ["make", bucket]:
@@ -76,6 +85,8 @@ def main(argv):
             sys.stdout.buffer.write(must(ask("GET", bucket, key)))
         case ["rm", bucket, key]:
             must(ask("DELETE", bucket, key))
+        case ["assume", policy]:
+            print(*assume(policy))
         case ["ls", bucket, *prefix]:
             for key in list_keys(bucket, *prefix):
                 print(key)
