@@ -417,11 +417,12 @@ static const char *request_id_of(const struct s3_answer *a)
 	return id[0] ? id : NULL;
 }
 
+/* For who keeps the service: whoever asked tells the user what it comes to, or does without. */
 static void log_failure(const struct call *k, int r, const char *why)
 {
 	const struct s3_answer *a = k->a;
 	char words[128];
-	pgofs_log(expected(k, r) ? PGOFS_LOG_DEBUG : PGOFS_LOG_WARNING, "storage request failed", "operation",
+	pgofs_log(expected(k, r) ? PGOFS_LOG_DEBUG : PGOFS_LOG_INFO, "storage request failed", "operation",
 		  operations[k->q->operation].name, "bucket", k->client->config.bucket, "key", key_of(k->q), "status",
 		  a->http.status ? PGOFS_FMT("%ld", a->http.status) : NULL, "code",
 		  a->refusal.code[0] ? a->refusal.code : NULL, "request", request_id_of(a), "tries",
@@ -468,7 +469,7 @@ int s3_client_ask(struct s3_client *c, const struct s3_request *q, int64_t deadl
 int s3_client_refuse(struct s3_client *c, const struct s3_request *q, const struct s3_answer *a, const char *why,
 		     struct pgofs_error *err)
 {
-	pgofs_log(PGOFS_LOG_WARNING, "storage answer refused", "operation", operations[q->operation].name, "bucket",
+	pgofs_log(PGOFS_LOG_INFO, "storage answer refused", "operation", operations[q->operation].name, "bucket",
 		  c->config.bucket, "key", key_of(q), "status", PGOFS_FMT("%ld", a->http.status), "request",
 		  request_id_of(a), "why", why);
 	return pgofs_error_set(err, -EIO, "%s", why);

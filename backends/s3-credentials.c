@@ -255,9 +255,9 @@ static int ask_once(struct s3_identity *id, int64_t deadline_ns, struct pgofs_er
 	id->asking = true;
 	pthread_mutex_unlock(&id->lock);
 	int r = ask_chain(id, deadline_ns, &found, &why);
-	if (r < 0)
-		pgofs_log(PGOFS_LOG_WARNING, "credentials not renewed", "why", why.text);
 	pthread_mutex_lock(&id->lock);
+	if (r < 0 && good_for(id->now, 0)) /* else the caller fails, in the same words */
+		pgofs_log(PGOFS_LOG_WARNING, "credentials not renewed", "why", why.text);
 	settle(id, r, found, &why);
 	return r < 0 ? pgofs_error_set(err, r, "%s", why.text) : 0;
 }

@@ -201,7 +201,7 @@ static void report_refused(struct batch *b)
 	const struct s3_refusal *f = first->refusal;
 	if (f)
 		s3_refusal_error(f, &why);
-	pgofs_log(PGOFS_LOG_WARNING, "storage request failed", "operation", "DeleteObjects", "bucket",
+	pgofs_log(PGOFS_LOG_INFO, "storage request failed", "operation", "DeleteObjects", "bucket",
 		  s3_client_config(b->client)->bucket, "key", first->full, "n", PGOFS_FMT("%zu", n), "code",
 		  f ? f->code : NULL, "request", f && f->request_id[0] ? f->request_id : NULL, "why", why.text);
 	say(b, first, *first->result, why.text);

@@ -76,7 +76,7 @@ def case(fault, operation, kind, wants, requests, seconds, times=FOREVER, option
 
 def check_line(operation, kind, details, log):
     """A failure is one line, and it says what was asked for and what came."""
-    lines = re.findall("warning: (.*)", log)
+    lines = re.findall("(?m)^drive: (storage .*)", log)
     assert len(lines) == 1, log
     said = f"storage (request failed|answer refused) operation={operation} bucket=bucket key={KEYS[operation]} "
     if kind in ("refuse", "hidden"):
@@ -215,7 +215,7 @@ def test_servers_without_conditional_writes_are_asked_before():
             s.counts.clear()
             assert d.new("new2", b"")["errno"] == "ok"
             assert s.counts == ({"ListObjectsV2": 1, "PutObject": 1} if conditional is False else {"PutObject": 1}), s.counts
-            warned = [line for line in d.log().splitlines() if "warning" in line]
+            warned = [line for line in d.log().splitlines() if re.match("drive: (warning|storage)", line)]
             assert len(warned) == (1 if conditional is False else 0), warned
             assert not warned or "storage has no conditional writes" in warned[0], warned
 
@@ -358,7 +358,7 @@ def test_a_listing_that_fails_says_of_what():
         s.fault("ListObjectsV2", "refuse", 1, status=403, code="AccessDenied")
         s.fault("ListObjectsV2", "no_token", 1)
         assert d.do("list", "app/2026")["errno"] == "EACCES" and d.do("list", "app/2027")["errno"] == "EIO"
-        first, second = re.findall("warning: (.*)", d.log())
+        first, second = re.findall("(?m)^drive: (storage .*)", d.log())
         assert " key=p/app/2026/ status=403 code=AccessDenied request=REQ1 " in first, first
         assert " key=p/app/2027/ status=200 request=REQ2 " in second, second
 
