@@ -2,6 +2,10 @@
  * order. A profile that the place will never take (a mount refuses with EINVAL what Go could not use) must not hold up those behind
  * it: it is given up, with a line that says so.
  *
+ * A name is not ours alone. A target has one place in a round on every machine, so two programs of one name, in two clusters, are
+ * profiled by their two collectors in the same millisecond. Whoever comes second moves on to the next that is free; killed before
+ * the spool knows, it will find its own bytes there.
+ *
  * A mount that is not there is a directory that is: writing into it would hide the profiles underneath. So once `into` has been
  * seen in a FUSE mount, it must be in one. */
 #include "deliver.h"
@@ -10,6 +14,7 @@
 #include "place.h"
 
 #include <pgofs/log.h>
+#include <pgofs/name.h>
 #include <pgofs/units.h>
 
 #include <errno.h>
@@ -21,6 +26,7 @@
 #include <sys/vfs.h>
 
 #define FUSE_MAGIC 0x65735546
+#define N_NAMES    1000 /* tried for one profile: those of a second */
 
 struct deliver {
 	struct deliver_config config;
@@ -71,7 +77,26 @@ static bool is_final(int code)
 	return code == -EINVAL || code == -EFBIG || code == -EEXIST || code == -ENAMETOOLONG || code == -EBADMSG;
 }
 
-static int write_entry(struct deliver *d, const struct spool_entry *e, struct pgofs_error *err)
+/* Writes under the entry's name, or the next that no other profile has; it goes to `ret_path`. */
+static int write_apart(int root, const struct spool_entry *e, const struct pgofs_bytes *bytes,
+		       char ret_path[static PLACE_PATH_SIZE], struct pgofs_error *err)
+{
+	char source[PGOFS_NAME_MAX + 1];
+	size_t len;
+	const char *its = pgofs_source_of(strrchr(e->path, '/') + 1, &len);
+	snprintf(source, sizeof source, "%.*s", (int)len, its);
+	snprintf(ret_path, PLACE_PATH_SIZE, "%s", e->path);
+	int r = place_write(root, ret_path, bytes->data, bytes->len, err);
+	for (int64_t i = 1; r == -EEXIST && i < N_NAMES; i++) {
+		place_path(ret_path, e->app, e->taken_ns + i * PGOFS_NS_PER_MS, source);
+		r = place_write(root, ret_path, bytes->data, bytes->len, err);
+	}
+	return r;
+}
+
+/* The name it got goes to `ret_path`. */
+static int write_entry(struct deliver *d, const struct spool_entry *e, char ret_path[static PLACE_PATH_SIZE],
+		       struct pgofs_error *err)
 {
 	_cleanup_(pgofs_bytes_unrefp) struct pgofs_bytes *bytes = NULL;
 	int r = spool_read(d->config.spool, e, &bytes, err);
@@ -82,7 +107,7 @@ static int write_entry(struct deliver *d, const struct spool_entry *e, struct pg
 	_cleanup_(pgofs_closep) int root = open_into(d, err);
 	if (root < 0)
 		return root;
-	r = place_write(root, e->path, bytes->data, bytes->len, err);
+	r = write_apart(root, e, bytes, ret_path, err);
 	if (r == -EINVAL)
 		pgofs_error_set(err, r,
 				"write %s: refused: it takes only profiles that Go can use, under APP/YYYY/MM/DD/",
@@ -93,10 +118,11 @@ static int write_entry(struct deliver *d, const struct spool_entry *e, struct pg
 static void deliver_entry(struct deliver *d, const struct spool_entry *e)
 {
 	struct pgofs_error err = { "" };
+	char path[PLACE_PATH_SIZE];
 	const char *bytes = PGOFS_FMT("%" PRIu64, e->size_bytes);
-	int r = write_entry(d, e, &err);
+	int r = write_entry(d, e, path, &err);
 	if (r == 0) {
-		pgofs_log(PGOFS_LOG_INFO, "profile stored", "path", e->path, "bytes", bytes);
+		pgofs_log(PGOFS_LOG_INFO, "profile stored", "path", path, "bytes", bytes);
 		metrics_delivered(d->config.metrics, e->app);
 		spool_done(d->config.spool, e);
 	} else if (is_final(r)) {

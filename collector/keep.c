@@ -1,9 +1,9 @@
 #include "keep.h"
 
 #include "join.h"
+#include "place.h"
 
 #include <pgofs/log.h>
-#include <pgofs/name.h>
 #include <pgofs/pprof.h>
 #include <pgofs/units.h>
 
@@ -59,10 +59,8 @@ static enum outcome judge(const struct keep *k, const struct item *i, struct pgo
 
 static int spool_item(const struct keep *k, const struct item *i, struct pgofs_error *err)
 {
-	char name[PGOFS_PATH_SIZE], path[PGOFS_APP_MAX + PGOFS_PATH_SIZE + 1];
-	pgofs_profile_path_format(name, i->taken_ns, i->source);
-	snprintf(path, sizeof path, "%s%s%s", i->app, *i->app ? "/" : "", name);
-	return spool_add(k->config.spool, i->app, path, i->body, err);
+	char path[PLACE_PATH_SIZE];
+	return spool_add(k->config.spool, i->app, place_path(path, i->app, i->taken_ns, i->source), i->body, err);
 }
 
 static void keep_item(const struct keep *k, const struct item *i)

@@ -8,6 +8,7 @@
 #include "place.h"
 
 #include <pgofs/cleanup.h>
+#include <pgofs/name.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+char *place_path(char buf[static PLACE_PATH_SIZE], const char *app, int64_t taken_ns, const char *source)
+{
+	char name[PGOFS_PATH_SIZE];
+	snprintf(buf, PLACE_PATH_SIZE, "%s%s%s", app, *app ? "/" : "",
+		 pgofs_profile_path_format(name, taken_ns, source));
+	return buf;
+}
 
 /* FNV-1a: tells contents of one name apart, no more. */
 static uint32_t checksum(const uint8_t *data, size_t len)

@@ -176,11 +176,23 @@ class Collect(Case):
         self.assertIn("nothing is mounted there", collector.log)
         self.assertFalse(self.into.exists())
 
-    def test_a_file_that_is_there_is_never_replaced(self):
-        # The name is fixed by the clock, so this looks at the write itself: two sources of one name cannot be configured.
-        collector = self.collect(f"--into={self.into}", "--target=a=http://h:1", "--target=a=http://h:2")
-        self.assertEqual(collector.wait(), 2)
-        self.assertIn("two targets have one name", collector.log)
+    def test_two_collectors_of_one_name_keep_all_profiles(self):
+        # Of one app and name, so that both are due at the same instants.
+        other = Hostile()
+        self.addCleanup(other.close)
+        collectors = [
+            self.collect("--interval=1s", "--duration=1s", f"--into={self.into}", f"--target=web-0={server.url('good', 'web-0')}")
+            for server in (self.server, other)
+        ]
+        for collector, server in zip(collectors, (self.server, other)):
+            collector.until(lambda: len(server.served["web-0"]) >= 8, "eight profiles")
+        for collector in collectors:
+            self.assertEqual(collector.stop(), 0, collector.log)
+            self.assertNotIn("given up", collector.log)
+        stored = set(self.stored().values())
+        for server in (self.server, other):
+            self.assertLessEqual(set(server.served["web-0"][:-1]), stored)  # the last may have been in flight
+        self.assert_tidy()
 
     def test_tells_the_service_manager(self):
         path = str(self.top / "notify")
@@ -209,6 +221,7 @@ class Usage(Case):
             ([*good, "--target=http://h:1"], "is not NAME=URL"),
             ([*good, "--target=a/b=http://h:1"], "a name is made of"),
             ([*good, "--target==http://h:1"], "a name has 1 to 200 bytes"),
+            ([*good, "--target=a=http://h:2"], "two targets have one name"),
             ([*good, "--target=b=ftp://h:1"], "only http and https"),
             ([*good, "--target=b=h:1"], "not a URL like"),
             ([*good, "--target=b=http://u:p@h:1"], "no password belongs in a URL"),

@@ -324,6 +324,26 @@ class Spool(Fleet):
         order = [line.split("path=")[1].split()[0] for line in collector.lines if "profile stored" in line]
         self.assertEqual(order, sorted(kept))
 
+    def test_a_file_that_is_there_is_never_replaced(self):
+        day = "2026/01/01"
+        for top, files in (self.into, {"235959.998Z-x": b"theirs", "235959.999Z-x": b"others"}), (self.top / "spool", {"235959.998Z-x": b"ours"}):
+            (top / day).mkdir(parents=True)
+            for name, body in files.items():
+                (top / day / f"{name}.pprof").write_bytes(body)
+        collector = self.again("--target=down=http://127.0.0.1:1", f"--spool={self.top}/spool", "--spool-age=0")
+        collector.until_log("profile stored path=2026/01/02/000000.000Z-x.pprof")
+        self.assertEqual(collector.stop(), 0, collector.log)
+        stored = self.stored()
+        self.assertEqual(stored, {f"{day}/235959.998Z-x.pprof": b"theirs", f"{day}/235959.999Z-x.pprof": b"others", "2026/01/02/000000.000Z-x.pprof": b"ours"})
+        self.assertEqual(self.stored(self.top / "spool"), {})
+        # Killed before the spool knew of it: the profile finds itself there.
+        (self.top / "spool" / day).mkdir(parents=True)
+        (self.top / "spool" / day / "235959.998Z-x.pprof").write_bytes(b"ours")
+        collector = self.again("--target=down=http://127.0.0.1:1", f"--spool={self.top}/spool", "--spool-age=0")
+        collector.until_log("profile stored path=2026/01/02/000000.000Z-x.pprof")
+        self.assertEqual(collector.stop(), 0, collector.log)
+        self.assertEqual(self.stored(), stored)
+
     def test_the_oldest_go_when_the_spool_is_full(self):
         spool, size = self.top / "spool", 4096
         day = spool / "2026/01/01"
