@@ -66,6 +66,5 @@ int main(int argc, char **argv)
 	} else {
 		r = answer(config, argc, argv);
 	}
-	curl_global_cleanup();
-	return r;
+	return r; /* without curl_global_cleanup: a resolver's thread may still be at work */
 }

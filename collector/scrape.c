@@ -2,6 +2,10 @@
  * headers (curl keeps them, and an endless header is as good as an endless body), a budget over all bodies at once, and no
  * redirects: a target is what the configuration says, not what a target says.
  *
+ * The system's resolver waits for a name server as long as it pleases, in a thread of curl's. A request that is given up meanwhile
+ * leaves that thread to itself (CURLOPT_QUICK_EXIT), where curl would wait for it, and everybody with it; it ends when the resolver
+ * does.
+ *
  * No connection is kept: the next request comes in half an hour, and an idle connection costs the service more than a
  * handshake. */
 #include "scrape.h"
@@ -112,6 +116,7 @@ static void set_limits(struct scrape *s)
 	curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);
 	curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
 }
 
 static int set_request(struct scrape *s, const struct target *t, struct pgofs_error *err)

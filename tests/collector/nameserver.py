@@ -14,12 +14,12 @@ def pack_name(name):
 class NameServer:
     """records[name, type] is a list of addresses, or for SRV of (host, port). An unknown name does not exist."""
 
-    def __init__(self):
+    def __init__(self, port=0):
         self.records = {}
         self.silent = False  # answer nothing
         self.questions = []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket.bind(("127.0.0.1", port))
         self.address = "127.0.0.1:%d" % self.socket.getsockname()[1]
         threading.Thread(target=self.serve, daemon=True).start()
 
@@ -32,8 +32,9 @@ class NameServer:
                 packet, client = self.socket.recvfrom(4096)
             except OSError:
                 return
+            answer = self.answer(packet)
             if not self.silent:
-                self.socket.sendto(self.answer(packet), client)
+                self.socket.sendto(answer, client)
 
     def answer(self, packet):
         at, parts = 12, []
