@@ -113,8 +113,11 @@ static int apply_name(const char *name, CURL *easy, const char *text, struct cur
 int access_apply(const struct access *a, CURL *easy, const char *url, struct curl_slist **ret_connect_to,
 		 struct pgofs_error *err)
 {
-	if (a->ca_file)
+	if (a->ca_file) {
 		curl_easy_setopt(easy, CURLOPT_CAINFO, a->ca_file);
+		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* the system's, which would be trusted, too */
+		curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+	}
 	if (a->cert_file)
 		curl_easy_setopt(easy, CURLOPT_SSLCERT, a->cert_file);
 	if (a->key_file)

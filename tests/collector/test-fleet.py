@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shutil
 import signal
 import ssl
 import subprocess
@@ -11,6 +12,7 @@ import unittest
 import urllib.error
 import urllib.request
 
+import certificates
 from harness import NAME, Case
 from hostile import Hostile
 from nameserver import A, AAAA, SRV, NameServer
@@ -231,24 +233,17 @@ class Configuration(Fleet):
 
 
 class Trust(Fleet):
-    def make_certificates(self):
-        def openssl(*args):
-            subprocess.run(["openssl", *args], check=True, capture_output=True, cwd=self.top)
-
-        for ca in ("ca", "other"):
-            openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{ca}.key", "-out", f"{ca}.pem", "-subj", f"/CN={ca}", "-days", "2")
-        for name in ("server", "client"):
-            (self.top / f"{name}.ext").write_text("subjectAltName=DNS:shop.test\n")
-            openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
-            openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", f"{name}.pem", "-days", "2", "-extfile", f"{name}.ext")
-
-    def test_tls_is_checked_both_ways(self):
-        self.make_certificates()
+    def serve_tls(self, clients=ssl.CERT_NONE):
+        """A server at shop.test; whether its clients need certificates."""
+        certificates.make(self.top)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.top / "server.pem", self.top / "server.key")
         context.load_verify_locations(self.top / "ca.pem")
-        context.verify_mode = ssl.CERT_REQUIRED
-        server = self.serve(tls=context)
+        context.verify_mode = clients
+        return self.serve(tls=context)
+
+    def test_tls_is_checked_both_ways(self):
+        server = self.serve_tls(ssl.CERT_REQUIRED)
         at = lambda name: self.top / name
         trust, mine = ["--ca-file", at("ca.pem"), "--server-name=shop.test"], ["--cert-file", at("client.pem"), "--key-file", at("client.key")]
         cases = [
@@ -265,6 +260,15 @@ class Trust(Fleet):
                 self.assertEqual(got, code, collector.log)
                 self.assertIn(words, collector.log)
         self.assertIn(f"Host: shop.test:{server.port}", server.requests["a"][0][2])
+
+    def test_a_ca_file_is_read_for_every_request(self):
+        server = self.serve_tls()
+        trusted = shutil.copy(self.top / "ca.pem", self.top / "trusted.pem")
+        collector = self.again(f"--target=a={server.url('good', 'a')}", "--server-name=shop.test", f"--ca-file={trusted}")
+        collector.until_log("profile stored")
+        os.replace(self.top / "other.pem", trusted)
+        collector.until_log("target failed target=a reason=unreachable")
+        self.assertEqual(collector.stop(), 0, collector.log)
 
     def test_secrets_are_read_for_every_request(self):
         token = self.write("token", "opensesame\n")

@@ -1,8 +1,12 @@
 #!/usr/bin/env python3
 """The collector on a machine whose own files say something else: its name servers, the certificates it trusts."""
+import shutil
+import ssl
+import subprocess
 import sys
 import unittest
 
+import certificates
 import machine
 from harness import Case
 from hostile import Hostile
@@ -43,6 +47,27 @@ class Names(Machine):
         collector = self.collect("--once", *args)
         self.assertEqual(collector.wait(), 1, collector.log)
         self.assertIn("target=far reason=unreachable", collector.log)
+
+
+class Trust(Machine):
+    def test_a_ca_of_ours_takes_the_place_of_the_systems(self):
+        certificates.make(self.top)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.top / "server.pem", self.top / "server.key")
+        server = Hostile(tls=context)
+        self.addCleanup(server.close)
+        system = self.top / "system"
+        system.mkdir()
+        shutil.copy(self.top / "ca.pem", system)
+        subprocess.run(["openssl", "rehash", system], check=True)
+        shutil.copy(self.top / "ca.pem", system / "ca-certificates.crt")
+        machine.put(system, "/etc/ssl/certs")
+        args = ["--once", "--duration=1s", f"--into={self.into}", f"--target=a={server.url('good', 'a')}", "--server-name=shop.test"]
+        collector = self.collect(*args)
+        self.assertEqual(collector.wait(), 0, f"the system's is not in /etc/ssl/certs:\n{collector.log}")
+        collector = self.collect(*args, f"--ca-file={self.top}/other.pem")
+        self.assertEqual(collector.wait(), 1, "the system's CA is still trusted")
+        self.assertIn("certificate", collector.log)
 
 
 if __name__ == "__main__":
