@@ -298,6 +298,13 @@ static int parse_argv(struct config *c, int argc, char *const *argv, struct pgof
 	return r > 0 ? pgofs_error_set(err, -EINVAL, "\"%s\" is no option", words[1]) : r;
 }
 
+/* "DIR/" is DIR, here where all learn of it. */
+static void cut_slashes(char *dir)
+{
+	for (size_t len = dir ? strlen(dir) : 0; len > 1 && dir[len - 1] == '/';)
+		dir[--len] = '\0';
+}
+
 static void forget(struct config *c)
 {
 	for (size_t i = 0; i < c->n_jobs; i++)
@@ -310,7 +317,9 @@ static void forget(struct config *c)
 int config_new(int argc, char *const *argv, struct config **ret, struct pgofs_error *err)
 {
 	_cleanup_(config_freep) struct config *c = calloc(1, sizeof *c);
-	int r = c ? pgofs_options_init(options, c, err) : pgofs_error_errno(err, -ENOMEM, "options");
+	if (!c)
+		return pgofs_error_errno(err, -ENOMEM, "options");
+	int r = pgofs_options_init(options, c, err);
 	if (r == 0)
 		r = parse_argv(c, argc, argv, err);
 	if (r == 0 && c->config_file && !c->help && !c->version) {
@@ -323,6 +332,8 @@ int config_new(int argc, char *const *argv, struct config **ret, struct pgofs_er
 		if (r == 0)
 			r = parse_argv(c, argc, argv, err);
 	}
+	cut_slashes(c->into);
+	cut_slashes(c->spool);
 	if (r == 0 && !c->help && !c->version)
 		r = check(c, err);
 	if (r == 0)

@@ -31,7 +31,7 @@ struct job {
 struct config {
 	char *config_file;
 	bool check_config;
-	char *into;
+	char *into; /* this and `spool` without slashes at the end */
 	int64_t interval_ns;
 	int64_t duration_ns;
 	int64_t margin_ns; /* what a target gets beyond the duration */

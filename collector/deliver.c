@@ -44,7 +44,6 @@ static bool on_fuse(int fd)
 static int open_parent(const char *into)
 {
 	char parent[4096];
-	snprintf(parent, sizeof parent, "%s/..", into);
 	if (access(into, F_OK) == 0)
 		return open(into, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	snprintf(parent, sizeof parent, "%s", into);

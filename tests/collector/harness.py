@@ -57,6 +57,11 @@ class Collector:
     def until_log(self, words, timeout=60):
         self.until(lambda: any(words in line for line in list(self.lines)), f'"{words}"', timeout)
 
+    def port(self):
+        """Where it listens, given --listen=0."""
+        self.until_log("listening")
+        return next(line for line in self.lines if "listening" in line).split("port=")[1]
+
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 

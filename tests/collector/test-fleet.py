@@ -328,6 +328,20 @@ class Spool(Fleet):
         order = [line.split("path=")[1].split()[0] for line in collector.lines if "profile stored" in line]
         self.assertEqual(order, sorted(kept))
 
+    def test_slashes_at_the_end_of_a_directory_mean_nothing(self):
+        away = self.top / "mnt" / "app"
+        args = [f"--target=a={self.server.url('good', 'a')}", f"--spool={self.top}/spool//", f"--into={away}//", "--listen=0"]
+        collector = self.again(*args)
+        collector.until_log("profile waits")
+        self.assertEqual(collector.stop(), 0, collector.log)
+        kept = self.stored(self.top / "spool")
+        away.parent.mkdir()
+        collector = self.again(*args)
+        collector.until(lambda: set(kept) <= set(self.stored(away)), "what an earlier run left, in a directory that was not there")
+        with urllib.request.urlopen(f"http://127.0.0.1:{collector.port()}/metrics", timeout=30) as page:
+            self.assertIn('targets{app="app"} 1', page.read().decode())
+        self.assertEqual(collector.stop(), 0, collector.log)
+
     def test_a_file_that_is_there_is_never_replaced(self):
         day = "2026/01/01"
         for top, files in (self.into, {"235959.998Z-x": b"theirs", "235959.999Z-x": b"others"}), (self.top / "spool", {"235959.998Z-x": b"ours"}):
@@ -408,8 +422,7 @@ class Watched(Fleet):
     def test_serves_metrics_and_health(self):
         self.write("sd.json", self.group("good", "g", app="shop") + self.group("missing", "m", app="shop") + self.group("idle", "i", app="api"))
         collector = self.again(f"--file-sd={self.top}/sd.json", f"--target=n={self.server.url('never', 'n')}", "--listen=0")
-        collector.until_log("listening")
-        port = next(line for line in collector.lines if "listening" in line).split("port=")[1]
+        port = collector.port()
         self.assertIn("address=127.0.0.1", collector.log)
         self.assertEqual(self.get("/healthz", port), "ok\n")
         collector.until(lambda: self.metrics(port).get('delivered_total{app="shop"}', 0) >= 2, "two deliveries")
