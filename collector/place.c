@@ -138,6 +138,18 @@ static int rename_new(int dir, const char *from, const char *to)
 	return renameat(dir, from, dir, to) < 0 ? -errno : 0;
 }
 
+bool place_is_unfinished(const char *name)
+{
+	char final[NAME_MAX + 1];
+	size_t len = strlen(name), n_end = sizeof ".00000000.tmp" - 1;
+	if (name[0] != '.' || len <= n_end + 1 || len - n_end > sizeof final)
+		return false;
+	snprintf(final, sizeof final, "%.*s", (int)(len - n_end - 1), name + 1);
+	const char *end = name + len - n_end;
+	return pgofs_profile_name_valid(final) && end[0] == '.' && strspn(end + 1, "0123456789abcdef") == 8 &&
+	       !strcmp(end + 9, ".tmp");
+}
+
 static int write_in(int dir, const char *name, const void *data, size_t len)
 {
 	char temporary[NAME_MAX + 16];

@@ -5,6 +5,7 @@
 
 #include <pgofs/error.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,9 @@ char *place_path(char buf[static PLACE_PATH_SIZE], const char *app, int64_t take
 /* Makes the file `path` under the open directory `root_fd`, and the directories in between. On success it is durable, and nobody ever saw
  * half of it. 0 also when the file is there already with these very bytes. -EEXIST it holds others. */
 int place_write(int root_fd, const char *path, const void *data, size_t len, struct pgofs_error *err);
+
+/* Is this what place_write calls a file that it has not finished, such as a kill leaves behind? */
+bool place_is_unfinished(const char *name);
 
 /* Removes a file, and the directories that this emptied. 0 also where there is none. */
 int place_remove(int root_fd, const char *path);

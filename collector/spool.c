@@ -6,6 +6,7 @@
  *   finds it delivered. */
 #include "spool.h"
 
+#include "overlap.h"
 #include "place.h"
 
 #include <pgofs/log.h>
@@ -352,32 +353,33 @@ void spool_stats(struct spool *s, struct spool_stats *ret)
 			ret->oldest_ns = l->head->seen.taken_ns;
 }
 
-/* Is this "[APP/]YYYY/MM/DD/NAME" as we write it? Its app goes to `ret_app`. */
-static bool parse_path(const char *path, char ret_app[static PGOFS_APP_MAX + 1])
+/* The NAME of "[APP/]YYYY/MM/DD/NAME", whose app goes to `ret_app`. NULL: that is not where our files are. */
+static const char *parse_path(const char *path, char ret_app[static PGOFS_APP_MAX + 1])
 {
 	int64_t days;
 	size_t len = 0;
 	if (strlen(path) < 11 || pgofs_day_parse(path, &days) < 0) {
 		len = strcspn(path, "/");
 		if (!pgofs_app_valid(path, len))
-			return false;
+			return NULL;
 		memcpy(ret_app, path, len);
 		path += len + 1;
 	}
 	ret_app[len] = '\0';
-	return strlen(path) > 11 && pgofs_day_parse(path, &days) == 0 && path[10] == '/' &&
-	       pgofs_profile_name_valid(path + 11);
+	if (strlen(path) <= 11 || pgofs_day_parse(path, &days) < 0 || path[10] != '/')
+		return NULL;
+	return path + 11;
 }
 
 static int load_file(struct spool *s, const char *path, const struct stat *st)
 {
 	char app[PGOFS_APP_MAX + 1];
-	size_t len = strlen(path);
-	if (len > 4 && !strcmp(path + len - 4, ".tmp")) { /* killed while it was written */
+	const char *name = parse_path(path, app);
+	if (name && place_is_unfinished(name)) { /* killed while it was written */
 		place_remove(s->dir_fd, path);
 		return 0;
 	}
-	if (!parse_path(path, app))
+	if (!name || !pgofs_profile_name_valid(name))
 		return 0; /* not ours */
 	struct lane *l = lane_of(s, app);
 	struct entry *e = l ? entry_new(app, path, (uint64_t)st->st_size) : NULL;
@@ -405,6 +407,37 @@ static int load(struct spool *s, const char *dir)
 	return r;
 }
 
+/* Nothing in it, but for what a file system of its own begins with? */
+static bool is_empty(const char *path)
+{
+	DIR *dir = opendir(path);
+	bool empty = dir != NULL;
+	for (const struct dirent *d; empty && (d = readdir(dir));)
+		empty = !strcmp(d->d_name, ".") || !strcmp(d->d_name, "..") || !strcmp(d->d_name, "lost+found");
+	if (dir)
+		closedir(dir);
+	return empty;
+}
+
+/* What is in a spool goes once it is delivered, or too old. So it must be ours, and not what we deliver to. */
+static int lock_dir(struct spool *s, struct pgofs_error *err)
+{
+	const char *dir = s->config.dir;
+	if (overlap_between(s->dir_fd, s->config.into))
+		return pgofs_error_set(err, -EINVAL, "spool %s: %s is the same directory, or one lies in the other",
+				       dir, s->config.into);
+	if (faccessat(s->dir_fd, LOCK_NAME, F_OK, 0) < 0 && !is_empty(dir))
+		return pgofs_error_set(err, -EINVAL,
+				       "spool %s: it has files that no collector put there (there is no " LOCK_NAME ")",
+				       dir);
+	s->lock_fd = openat(s->dir_fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (s->lock_fd < 0)
+		return pgofs_error_errno(err, -errno, "spool %s", dir);
+	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0)
+		return pgofs_error_set(err, -EBUSY, "spool %s: another collector uses it", dir);
+	return 0;
+}
+
 static int open_dir(struct spool *s, struct pgofs_error *err)
 {
 	const char *dir = s->config.dir;
@@ -413,12 +446,10 @@ static int open_dir(struct spool *s, struct pgofs_error *err)
 	s->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->dir_fd < 0)
 		return pgofs_error_errno(err, -errno, "spool %s", dir);
-	s->lock_fd = openat(s->dir_fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (s->lock_fd < 0)
-		return pgofs_error_errno(err, -errno, "spool %s", dir);
-	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0)
-		return pgofs_error_set(err, -EBUSY, "spool %s: another collector uses it", dir);
-	int r = load(s, dir);
+	int r = lock_dir(s, err);
+	if (r < 0)
+		return r;
+	r = load(s, dir);
 	return r < 0 ? pgofs_error_errno(err, r, "spool %s", dir) : 0;
 }
 

@@ -16,12 +16,14 @@
 struct spool;
 
 struct spool_config {
-	const char *dir; /* NULL: in memory only */
+	const char *dir;  /* NULL: in memory only */
+	const char *into; /* where its profiles go in the end: it may not lie in that, nor that in it */
 	uint64_t max_bytes;
 	int64_t max_age_ns; /* since it was collected, as the time in its name says; 0: no limit */
 };
 
-/* Opens, and finds what an earlier run left. -EBUSY another process has this directory; else what the disk said. */
+/* Opens, and finds what an earlier run left. -EBUSY another process has this directory; -EINVAL it is not ours to remove files from; else what
+ * the disk said. */
 int spool_open(const struct spool_config *config, struct spool **ret, struct pgofs_error *err);
 void spool_free(struct spool *s);
 PGOFS_DEFINE_FREEP(struct spool, spool_free)

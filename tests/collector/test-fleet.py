@@ -301,6 +301,16 @@ class Trust(Fleet):
 
 
 class Spool(Fleet):
+    def leave(self, files):
+        """A spool as an earlier run left it."""
+        spool = self.top / "spool"
+        spool.mkdir(exist_ok=True)
+        (spool / ".lock").touch()
+        for path, body in files.items():
+            (spool / path).parent.mkdir(parents=True, exist_ok=True)
+            (spool / path).write_bytes(body)
+        return spool
+
     def test_what_was_collected_survives_kill_9_and_is_delivered_once_in_order(self):
         spool, place = self.top / "spool", self.top / "mnt" / "app"
         args = ["--interval=1s", "--duration=1s", f"--into={place}", f"--spool={spool}", *[f"--target=t{i}={self.server.url('good', f't{i}')}" for i in range(5)]]
@@ -344,10 +354,10 @@ class Spool(Fleet):
 
     def test_a_file_that_is_there_is_never_replaced(self):
         day = "2026/01/01"
-        for top, files in (self.into, {"235959.998Z-x": b"theirs", "235959.999Z-x": b"others"}), (self.top / "spool", {"235959.998Z-x": b"ours"}):
-            (top / day).mkdir(parents=True)
-            for name, body in files.items():
-                (top / day / f"{name}.pprof").write_bytes(body)
+        (self.into / day).mkdir(parents=True)
+        for name, body in {"235959.998Z-x": b"theirs", "235959.999Z-x": b"others"}.items():
+            (self.into / day / f"{name}.pprof").write_bytes(body)
+        self.leave({f"{day}/235959.998Z-x.pprof": b"ours"})
         collector = self.again("--target=down=http://127.0.0.1:1", f"--spool={self.top}/spool", "--spool-age=0")
         collector.until_log("profile stored path=2026/01/02/000000.000Z-x.pprof")
         self.assertEqual(collector.stop(), 0, collector.log)
@@ -355,19 +365,15 @@ class Spool(Fleet):
         self.assertEqual(stored, {f"{day}/235959.998Z-x.pprof": b"theirs", f"{day}/235959.999Z-x.pprof": b"others", "2026/01/02/000000.000Z-x.pprof": b"ours"})
         self.assertEqual(self.stored(self.top / "spool"), {})
         # Killed before the spool knew of it: the profile finds itself there.
-        (self.top / "spool" / day).mkdir(parents=True)
-        (self.top / "spool" / day / "235959.998Z-x.pprof").write_bytes(b"ours")
+        self.leave({f"{day}/235959.998Z-x.pprof": b"ours"})
         collector = self.again("--target=down=http://127.0.0.1:1", f"--spool={self.top}/spool", "--spool-age=0")
         collector.until_log("profile stored path=2026/01/02/000000.000Z-x.pprof")
         self.assertEqual(collector.stop(), 0, collector.log)
         self.assertEqual(self.stored(), stored)
 
     def test_the_oldest_go_when_the_spool_is_full(self):
-        spool, size = self.top / "spool", 4096
-        day = spool / "2026/01/01"
-        day.mkdir(parents=True)
-        for i in range(30):
-            (day / f"0000{i:02}.000Z-x.pprof").write_bytes(bytes(300))
+        size = 4096
+        spool = self.leave({f"2026/01/01/0000{i:02}.000Z-x.pprof": bytes(300) for i in range(30)})
         collector = self.again(
             f"--target=a={self.server.url('good', 'a')}", f"--into={self.top}/away/app", f"--spool={spool}", f"--spool-size={size}", "--spool-age=0", "--max-profile=1KiB"
         )
@@ -391,11 +397,10 @@ class Spool(Fleet):
 
     def test_a_hung_directory_holds_up_neither_collecting_nor_sigterm(self):
         # A FIFO in the place of a file blocks whoever opens it for reading, as a hung mount would.
-        spool, day = self.top / "spool", self.into / "2026" / "01" / "01"
-        day.mkdir(parents=True)
-        os.mkfifo(day / "000000.000Z-x.pprof")
-        (spool / "2026/01/01").mkdir(parents=True)
-        (spool / "2026/01/01/000000.000Z-x.pprof").write_bytes(b"x")
+        path = "2026/01/01/000000.000Z-x.pprof"
+        (self.into / path).parent.mkdir(parents=True)
+        os.mkfifo(self.into / path)
+        spool = self.leave({path: b"x"})
         collector = self.again(f"--target=a={self.server.url('good', 'a')}", f"--spool={spool}", "--spool-age=0")
         collector.until(lambda: len(self.stored(spool)) >= 3, "profiles in the spool")
         started = time.monotonic()

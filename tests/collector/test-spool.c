@@ -38,7 +38,7 @@ static struct spool *open_spool(bool on_disk, uint64_t max_bytes, int64_t max_ag
 {
 	struct spool *s = NULL;
 	struct pgofs_error err = { "" };
-	struct spool_config config = { on_disk ? top : NULL, max_bytes, max_age_ns };
+	struct spool_config config = { on_disk ? top : NULL, "/nowhere", max_bytes, max_age_ns };
 	cr_assert_eq(spool_open(&config, &s, &err), 0, "%s", err.text);
 	return s;
 }
@@ -110,7 +110,7 @@ Test(spool, finds_what_was_left_behind)
 	spool_free(s);
 
 	char junk[128];
-	snprintf(junk, sizeof junk, "%s/a/2026/11/22/.x.pprof.00.tmp", top); /* killed while it was written */
+	snprintf(junk, sizeof junk, "%s/a/2026/11/22/.x.pprof.0123abcd.tmp", top); /* killed while it was written */
 	cr_assert_geq(creat(junk, 0600), 0);
 	s = open_spool(true, 1000, 0);
 	cr_assert_eq(count(s), 2);
@@ -120,15 +120,76 @@ Test(spool, finds_what_was_left_behind)
 	spool_free(s);
 }
 
+/* Makes a file in the spool's directory, and the directories above it. */
+static const char *make(const char *name)
+{
+	static char path[256];
+	snprintf(path, sizeof path, "%s/%s", top, name);
+	for (char *slash = path + strlen(top) + 1; (slash = strchr(slash, '/')); slash++) {
+		*slash = '\0';
+		mkdir(path, 0700);
+		*slash = '/';
+	}
+	int fd = creat(path, 0600);
+	cr_assert_geq(fd, 0);
+	close(fd);
+	return path;
+}
+
 Test(spool, leaves_alone_what_is_not_its_own)
 {
-	char path[128];
-	cr_assert_eq(mkdir(strcat(strcpy(path, top), "/notes"), 0700), 0);
-	cr_assert_geq(creat(strcat(path, "/x.pprof"), 0600), 0);
+	const char *const names[] = { "notes/x.pprof",
+				      ".x.pprof.0123abcd.tmp",
+				      "notes/.x.pprof.0123abcd.tmp",
+				      "a/2026/11/22/x.tmp",
+				      "a/2026/11/22/.x.0123abcd.tmp",
+				      "a/2026/11/22/.x.pprof.0123abc.tmp",
+				      "a/2026/11/22/.x.pprof.0123abcg.tmp",
+				      "a/2026/11/22/b/.x.pprof.0123abcd.tmp" };
+	spool_free(open_spool(true, 1000, 0));
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		make(names[i]);
 	struct spool *s = open_spool(true, 1000, 0);
 	cr_assert_eq(count(s), 0);
 	spool_free(s);
-	cr_assert_eq(access(path, F_OK), 0);
+	_cleanup_(pgofs_closep) int dir = open(top, O_RDONLY | O_DIRECTORY);
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		cr_assert_eq(faccessat(dir, names[i], F_OK, 0), 0, "%s is gone", names[i]);
+}
+
+static void expect_refused(const char *into, const char *words)
+{
+	struct spool *s = NULL;
+	struct pgofs_error err = { "" };
+	struct spool_config config = { top, into, 100, 0 };
+	cr_assert_eq(spool_open(&config, &s, &err), -EINVAL, "into %s", into);
+	cr_assert(strstr(err.text, words), "%s", err.text);
+}
+
+Test(spool, refuses_a_directory_of_somebody_elses)
+{
+	make("a/2026/11/22/100000.000Z-x.pprof");
+	expect_refused("/nowhere", "files that no collector put there");
+}
+
+Test(spool, lies_neither_in_nor_around_where_profiles_go)
+{
+	char link[64], away[80], within[80], around[64];
+	snprintf(link, sizeof link, "%s.link", top);
+	snprintf(away, sizeof away, "%s/not/there", link);
+	snprintf(within, sizeof within, "%s/app", top);
+	snprintf(around, sizeof around, "%s/../../tmp", top);
+	cr_assert_eq(symlink(top, link), 0);
+	cr_assert_eq(mkdir(within, 0700), 0);
+	const char *const places[] = { top, link, away, within, around };
+	for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+		expect_refused(places[i], "or one lies in the other");
+	cr_assert_eq(unlink(link), 0);
+	cr_assert_eq(rmdir(within), 0);
+	struct spool_config beside = { top, strcat(around, "/not-there/app"), 100, 0 };
+	struct spool *s = NULL;
+	cr_assert_eq(spool_open(&beside, &s, NULL), 0);
+	spool_free(s);
 }
 
 Test(spool, drops_the_oldest_when_full)
@@ -209,7 +270,7 @@ Test(spool, tries_each_lane_once_more_when_draining)
 Test(spool, belongs_to_one_process)
 {
 	struct spool *s = open_spool(true, 100, 0), *other = NULL;
-	struct spool_config config = { top, 100, 0 };
+	struct spool_config config = { top, "/nowhere", 100, 0 };
 	struct pgofs_error err = { "" };
 	cr_assert_eq(spool_open(&config, &other, &err), -EBUSY);
 	cr_assert(strstr(err.text, "another collector uses it"));
