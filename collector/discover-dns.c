@@ -19,12 +19,19 @@
 #define TIMEOUT_MS 2000
 #define TRIES      2
 
+/* A name that was never answered is asked for again soon: a round is too long without any target. */
+#define RETRY_FIRST_NS PGOFS_NS_PER_S
+#define RETRY_LAST_NS  (60 * PGOFS_NS_PER_S)
+
 struct question {
 	struct question *next;
 	struct dns *dns;
 	const struct job *job;
 	bool srv;
 	bool asked;                   /* and not answered yet */
+	bool known;                   /* was answered once: `answers` says something, be it that there is none */
+	int64_t retry_ns;             /* by the monotonic clock: when to ask again while it is not */
+	int64_t wait_ns;              /* what the next failure adds */
 	struct pgofs_strings answers; /* "HOST:PORT", the last good ones */
 	char *port;                   /* of an address */
 	char name[];
@@ -50,6 +57,12 @@ static bool is_same(const struct pgofs_strings *a, const struct pgofs_strings *b
 	return a->n == b->n;
 }
 
+static void put_off(struct question *q)
+{
+	q->retry_ns = pgofs_monotonic_ns() + q->wait_ns;
+	q->wait_ns = q->wait_ns * 2 < RETRY_LAST_NS ? q->wait_ns * 2 : RETRY_LAST_NS;
+}
+
 /* Takes an answer's addresses over. */
 static void settle(struct question *q, int status, struct pgofs_strings *now)
 {
@@ -58,11 +71,14 @@ static void settle(struct question *q, int status, struct pgofs_strings *now)
 	q->dns->n_asked--;
 	if (status == ARES_EDESTRUCTION || (status != ARES_SUCCESS && !none)) {
 		if (status != ARES_EDESTRUCTION)
-			pgofs_log(PGOFS_LOG_WARNING, "name not resolved, its last answer stays", "name", q->name, "why",
-				  ares_strerror(status));
+			pgofs_log(PGOFS_LOG_WARNING,
+				  q->known ? "name not resolved, its last answer stays" : "name not resolved", "name",
+				  q->name, "why", ares_strerror(status));
 		pgofs_strings_done(now);
+		put_off(q);
 		return;
 	}
+	q->known = true;
 	if (now->n)
 		qsort(now->items, now->n, sizeof *now->items, by_text); /* servers shuffle */
 	if (none)
@@ -129,6 +145,7 @@ static int add_question(struct dns *d, const struct job *job, const char *text, 
 	q->dns = d;
 	q->job = job;
 	q->srv = srv;
+	q->wait_ns = RETRY_FIRST_NS;
 	q->next = d->questions;
 	d->questions = q;
 	q->port = strdup(colon ? colon + 1 : "");
@@ -196,21 +213,46 @@ void dns_free(struct dns *d)
 	free(d);
 }
 
-void dns_refresh(struct dns *d)
+static void ask(struct question *q)
 {
 	struct ares_addrinfo_hints hints = { .ai_family = AF_UNSPEC,
 					     .ai_flags = ARES_AI_NOSORT,
 					     .ai_socktype = SOCK_STREAM };
+	q->asked = true;
+	q->dns->n_asked++;
+	if (q->srv)
+		ares_search(q->dns->channel, q->name, ns_c_in, ns_t_srv, on_services, q);
+	else
+		ares_getaddrinfo(q->dns->channel, q->name, NULL, &hints, on_addresses, q);
+}
+
+void dns_refresh(struct dns *d)
+{
+	for (struct question *q = d->questions; q; q = q->next)
+		if (!q->asked)
+			ask(q);
+}
+
+void dns_inherit(struct dns *d, struct dns *old)
+{
 	for (struct question *q = d->questions; q; q = q->next) {
-		if (q->asked)
-			continue;
-		q->asked = true;
-		d->n_asked++;
-		if (q->srv)
-			ares_search(d->channel, q->name, ns_c_in, ns_t_srv, on_services, q);
-		else
-			ares_getaddrinfo(d->channel, q->name, NULL, &hints, on_addresses, q);
+		for (struct question *o = old->questions; o && !q->known; o = o->next) {
+			if (!o->known || o->srv != q->srv || strcmp(o->name, q->name) != 0 ||
+			    strcmp(o->port, q->port) != 0)
+				continue;
+			pgofs_strings_done(&q->answers);
+			q->answers = o->answers;
+			q->known = true;
+			o->answers = (struct pgofs_strings){ 0 };
+			o->known = false;
+		}
 	}
+}
+
+/* When to ask for this name again by ourselves. */
+static int64_t retry_at(const struct question *q)
+{
+	return q->asked || q->known ? INT64_MAX : q->retry_ns;
 }
 
 static unsigned sockets(const struct dns *d, ares_socket_t ret[ARES_GETSOCK_MAXNUM])
@@ -227,6 +269,10 @@ static short events_of(unsigned bits, int i)
 /* Reading a socket that has nothing to say costs a system call, and only while a question is under way. */
 bool dns_step(struct dns *d)
 {
+	int64_t now_ns = pgofs_monotonic_ns();
+	for (struct question *q = d->questions; q; q = q->next)
+		if (retry_at(q) <= now_ns)
+			ask(q);
 	ares_socket_t fds[ARES_GETSOCK_MAXNUM];
 	unsigned bits = sockets(d, fds);
 	for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
@@ -263,9 +309,13 @@ size_t dns_fds(const struct dns *d, struct curl_waitfd *fds, size_t max)
 int64_t dns_wake_ns(const struct dns *d)
 {
 	struct timeval left;
-	if (!d->n_asked || !ares_timeout(d->channel, NULL, &left))
-		return INT64_MAX;
-	return pgofs_monotonic_ns() + left.tv_sec * PGOFS_NS_PER_S + left.tv_usec * PGOFS_NS_PER_US;
+	int64_t wake_ns = INT64_MAX;
+	if (d->n_asked && ares_timeout(d->channel, NULL, &left))
+		wake_ns = pgofs_monotonic_ns() + left.tv_sec * PGOFS_NS_PER_S + left.tv_usec * PGOFS_NS_PER_US;
+	for (const struct question *q = d->questions; q; q = q->next)
+		if (retry_at(q) < wake_ns)
+			wake_ns = retry_at(q);
+	return wake_ns;
 }
 
 static int add_target(const struct question *q, const char *address, int64_t duration_ns, struct targets *ret)

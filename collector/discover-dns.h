@@ -17,7 +17,10 @@ void dns_free(struct dns *d);
 /* Asks for every name for which no question is under way. */
 void dns_refresh(struct dns *d);
 
-/* Handles what servers said, and what they did not say in time. True: an answer is another than the last. */
+/* Takes from `old`, which is not asked any more, the answers for names that had none here. */
+void dns_inherit(struct dns *d, struct dns *old);
+
+/* Handles what servers said, and what they did not say in time; asks again for names that never had an answer. True: an answer is another than the last. */
 bool dns_step(struct dns *d);
 
 bool dns_settled(const struct dns *d); /* no question is under way */

@@ -21,6 +21,7 @@ struct listed {
 	off_t size;
 	struct timespec mtime;
 	bool seen; /* in the present poll */
+	bool good; /* was read once */
 	char path[];
 };
 
@@ -188,6 +189,7 @@ static bool reread(const struct file_sd *f, struct listed *l, const struct stat 
 	}
 	targets_done(&l->targets);
 	l->targets = now;
+	l->good = true;
 	pgofs_log(PGOFS_LOG_INFO, "target file read", "path", l->path, "targets", PGOFS_FMT("%zu", now.n));
 	return true;
 }
@@ -230,6 +232,31 @@ bool file_sd_poll(struct file_sd *f)
 	}
 	globfree(&found);
 	return drop_unseen(f) || changed;
+}
+
+/* What `old` said of its file holds for ours: the same targets, as our job makes them. */
+static void take_over(const struct file_sd *f, struct listed *l, const struct file_sd *old, const struct listed *was)
+{
+	for (size_t i = 0; i < was->targets.n; i++) {
+		const struct target *t = &was->targets.items[i];
+		bool its_own = strcmp(t->app, old->job->app ? old->job->app : "") != 0;
+		struct target_words words = { its_own ? t->app : f->job->app, t->source, t->url, f->job,
+					      f->duration_ns };
+		struct target now;
+		if (target_init(&now, &words, NULL) == 0)
+			targets_consume(&l->targets, &now);
+	}
+	l->good = true;
+}
+
+void file_sd_inherit(struct file_sd *f, const struct file_sd *old)
+{
+	if (strcmp(f->pattern, old->pattern) != 0)
+		return;
+	for (struct listed *l = f->files; l; l = l->next)
+		for (const struct listed *o = old->files; o && !l->good; o = o->next)
+			if (o->good && !strcmp(o->path, l->path))
+				take_over(f, l, old, o);
 }
 
 int file_sd_list(const struct file_sd *f, struct targets *ret)

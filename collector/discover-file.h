@@ -29,5 +29,8 @@ void file_sd_free(struct file_sd *f);
 /* Looks whether files came, went or changed, and reads those. True: the list is another now. */
 bool file_sd_poll(struct file_sd *f);
 
+/* For files that were bad from the start, takes the last good state from `old`, if that has the same pattern. */
+void file_sd_inherit(struct file_sd *f, const struct file_sd *old);
+
 /* Adds the present targets, copied. */
 int file_sd_list(const struct file_sd *f, struct targets *ret);

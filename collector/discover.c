@@ -77,6 +77,14 @@ void discover_refresh(struct discover *d)
 	dns_refresh(d->dns);
 }
 
+void discover_inherit(struct discover *d, struct discover *old)
+{
+	dns_inherit(d->dns, old->dns);
+	for (size_t i = 0; i < d->n_files; i++)
+		for (size_t j = 0; j < old->n_files; j++)
+			file_sd_inherit(d->files[i], old->files[j]);
+}
+
 bool discover_step(struct discover *d)
 {
 	int64_t now_ns = pgofs_monotonic_ns();

@@ -1,7 +1,7 @@
 /* Which targets are there now? Those that are named, those that files list, those that DNS knows.
  *
  * Every source keeps its last good answer: a file that was written badly, or a name server that is away, takes no target
- * away. Nothing here waits: files are small and local, and DNS is asked by a library that gives its sockets to the
+ * away, not even where the configuration is read again meanwhile. Nothing here waits: files are small and local, and DNS is asked by a library that gives its sockets to the
  * caller's poll.
  *
  * Threads: the caller serialises. */
@@ -22,6 +22,9 @@ int discover_check(const struct config *config, size_t *ret_n, struct pgofs_erro
 int discover_new(const struct config *config, struct discover **ret, struct pgofs_error *err);
 void discover_free(struct discover *d);
 PGOFS_DEFINE_FREEP(struct discover, discover_free)
+
+/* Takes from `old`, which is at its end, the last good answers of sources that have none here. */
+void discover_inherit(struct discover *d, struct discover *old);
 
 /* Asks for all DNS names again. */
 void discover_refresh(struct discover *d);

@@ -50,8 +50,10 @@ static void inherit(struct config *now, struct config *next)
 
 void plan_replace(struct plan *now, struct plan *next, struct plan *ret_old)
 {
-	if (now->config)
+	if (now->config) {
 		inherit(now->config, next->config);
+		discover_inherit(next->discover, now->discover);
+	}
 	*ret_old = *now;
 	*now = *next;
 	*next = (struct plan){ 0 };

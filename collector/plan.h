@@ -16,5 +16,5 @@ int plan_begin(struct plan *p, struct config *config, struct pgofs_error *err);
 void plan_done(struct plan *p);
 
 /* Puts `next` in the place of `now`, which is handed back in `ret_old` for plan_done, once nobody uses its targets. What threads and sockets
- * were built on stays as it was, and the log says so. */
+ * were built on stays as it was, and the log says so; what sources of targets last said stays where they say nothing now. */
 void plan_replace(struct plan *now, struct plan *next, struct plan *ret_old);

@@ -125,6 +125,36 @@ class Discovery(Fleet):
         collector.until(lambda: self.server.served["n"], "a profile")
         self.assertEqual(collector.stop(), 0, collector.log)
 
+    def test_sighup_keeps_what_a_source_said_that_is_away(self):
+        names = NameServer()
+        self.addCleanup(names.close)
+        names.records["shop.test", A] = ["127.0.0.1"]
+        self.write("sd.json", self.group("good", "f", app="filed") + self.group("good", "g"))
+        job = {"app": "shop", "path": "/good/d", "dns": f"shop.test:{self.server.port}", "file_sd": f"{self.top}/*sd.json"}
+        config = {"into": str(self.into), "interval": "1s", "duration": "1s", "dns_server": names.address}
+        path = self.write("c.yaml", {**config, "jobs": [job]})
+        collector = self.collect(f"--config={path}")
+        collector.until(lambda: all(self.server.served[name] for name in "dfg"), "all three")
+        names.silent = True
+        self.write("sd.json", "[")
+        self.write("c.yaml", {**config, "interval": "2s", "duration": "2s", "jobs": [{**job, "app": "other"}]})
+        collector.process.send_signal(signal.SIGHUP)
+        collector.until_log("configuration read again targets=3")
+        collector.until(lambda: all(f"/good/{name}?seconds=2" in self.server.requests[name][-1][1] for name in "dfg"), "all three, for longer")
+        collector.until(lambda: {path.split("/2")[0] for path in self.stored()} == {"shop", "filed", "other"}, "the new app")
+        self.assertEqual(collector.stop(), 0, collector.log)
+
+    def test_a_name_that_was_never_resolved_is_asked_for_again_soon(self):
+        names = NameServer()
+        self.addCleanup(names.close)
+        names.records["shop.test", A] = ["127.0.0.1"]
+        names.silent = True
+        collector = self.collect("--interval=24h", f"--into={self.into}", f"--dns-server={names.address}", f"--dns=shop.test:{self.server.port}")
+        collector.until_log("started targets=0")
+        names.silent = False
+        collector.until_log("name resolved name=shop.test targets=1")
+        self.assertEqual(collector.stop(), 0, collector.log)
+
     def test_profiles_k_of_n_replicas_a_round(self):
         self.write("sd.json", self.group("good", *[f"r{i}" for i in range(10)], app="shop") + self.group("good", "only", app="api"))
         code, collector = self.once(f"--file-sd={self.top}/sd.json", "--replicas=3")
