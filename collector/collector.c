@@ -416,7 +416,7 @@ static int start_threads(struct collector *c, struct pgofs_error *err)
 {
 	const struct config *config = c->config;
 	struct spool_config spool = { config->spool, config->into,
-				      config->spool ? config->spool_bytes : config->memory_bytes,
+				      config->spool ? config->spool_bytes : config->memory_bytes, config->memory_bytes,
 				      config->spool_age_ns };
 	int r = spool_open(&spool, &c->spool, err);
 	if (r < 0)

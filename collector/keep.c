@@ -57,28 +57,30 @@ static enum outcome judge(const struct keep *k, const struct item *i, struct pgo
 	}
 }
 
-static int spool_item(const struct keep *k, const struct item *i, struct pgofs_error *err)
+/* Judges a body, and spools a good one. */
+static enum outcome spool_item(const struct keep *k, const struct item *i, struct pgofs_error *err)
 {
 	char path[PLACE_PATH_SIZE];
-	return spool_add(k->config.spool, i->app, place_path(path, i->app, i->taken_ns, i->source), i->body, err);
+	enum outcome outcome = judge(k, i, err);
+	if (outcome != OUTCOME_GOOD)
+		return outcome;
+	place_path(path, i->app, i->taken_ns, i->source);
+	int r = spool_add(k->config.spool, i->app, path, i->body, err);
+	if (r > 0)
+		pgofs_log(PGOFS_LOG_ERROR, "profile not on disk yet", "path", path, "why", err->text);
+	return r < 0 ? OUTCOME_LOCAL : OUTCOME_GOOD;
 }
 
 static void keep_item(const struct keep *k, const struct item *i)
 {
 	struct pgofs_error err = { "" };
-	enum outcome outcome = judge(k, i, &err);
+	enum outcome outcome = spool_item(k, i, &err);
 	const char *app = *i->app ? i->app : NULL;
-	if (outcome == OUTCOME_GOOD) {
-		int r = spool_item(k, i, &err);
-		if (r < 0)
-			pgofs_log(PGOFS_LOG_ERROR, r == -EFBIG ? "profile lost" : "profile not on disk yet", "app", app,
-				  "target", i->source, "why", err.text);
-	} else if (outcome == OUTCOME_IDLE) {
+	if (outcome == OUTCOME_IDLE)
 		pgofs_log(PGOFS_LOG_INFO, "target idle", "app", app, "target", i->source);
-	} else {
+	else if (outcome != OUTCOME_GOOD)
 		pgofs_log(PGOFS_LOG_WARNING, "target failed", "app", app, "target", i->source, "reason",
 			  outcome_word(outcome), "why", err.text);
-	}
 	metrics_attempt(k->config.metrics, &(struct attempt){ i->app, outcome, i->body->len, i->spent_ns });
 }
 
@@ -106,6 +108,7 @@ static void *run(void *context)
 		}
 		k->config.changed(k->config.context);
 	}
+	spool_persist(k->config.spool);
 	return NULL;
 }
 

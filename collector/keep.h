@@ -36,6 +36,6 @@ int keep_give(struct keep *k, const struct keep_item *item);
 /* How many bodies were given and are not in the spool, or refused, yet. */
 size_t keep_pending(struct keep *k);
 
-/* Ends the thread once all is done, at the latest at this instant of the monotonic clock, and frees it. -ETIMEDOUT: it hangs, and nothing it
+/* Ends the thread once all is done and on disk, if the disk takes it, at the latest at this instant of the monotonic clock, and frees it. -ETIMEDOUT: it hangs, and nothing it
  * uses may be freed. NULL is fine. */
 int keep_finish(struct keep *k, int64_t until_ns);

@@ -1,7 +1,7 @@
 /* What must stay true:
  * - an entry in a lane has its bytes either in its file or in memory, so it can be delivered;
  * - a lane is in order of paths, which within an app is the order of time;
- * - an entry that is taken is not dropped, whatever the bounds say: its taker ends it;
+ * - an entry that is held is not dropped, whatever the bounds say: who holds it ends it, or lets it go;
  * - the file of an entry goes only after the entry has left its lane. Killed in between, the next run delivers it once more, and
  *   finds it delivered. */
 #include "spool.h"
@@ -32,6 +32,7 @@ struct entry {
 	struct entry *next;
 	struct lane *lane;
 	struct pgofs_bytes *bytes; /* NULL: in its file */
+	bool held;                 /* taken, or being written to disk */
 	char path[];
 };
 
@@ -42,7 +43,6 @@ struct lane {
 	int64_t retry_ns; /* by the monotonic clock; not before */
 	int64_t wait_ns;  /* what the next failure adds */
 	bool failed;      /* since spool_drain */
-	bool taken;       /* its head */
 	char app[];
 };
 
@@ -54,6 +54,7 @@ struct spool {
 	pthread_cond_t changed;
 	struct lane *lanes;
 	struct spool_stats stats; /* but for oldest_ns */
+	uint64_t memory_bytes;    /* of those in memory */
 	bool draining;
 	bool stopped;
 };
@@ -80,6 +81,11 @@ static struct entry *entry_new(const char *app, const char *path, uint64_t size_
 	return e;
 }
 
+static uint64_t memory_of(const struct entry *e)
+{
+	return e->bytes ? e->seen.size_bytes : 0;
+}
+
 /* Finds the app's lane, or makes it. Lanes are as many as apps were ever seen, and stay. */
 static struct lane *lane_of(struct spool *s, const char *app)
 {
@@ -100,7 +106,7 @@ static struct lane *lane_of(struct spool *s, const char *app)
 /* In its place by path, but never before a head that is being delivered. */
 static void link_entry(struct spool *s, struct lane *l, struct entry *e)
 {
-	struct entry **at = l->taken ? &l->head->next : &l->head;
+	struct entry **at = l->head && l->head->held ? &l->head->next : &l->head;
 	if (l->tail && strcmp(l->tail->path, e->path) <
 			   0) /* nearly always; and a start with 100,000 files must not take squares */
 		at = &l->tail->next;
@@ -115,6 +121,7 @@ static void link_entry(struct spool *s, struct lane *l, struct entry *e)
 	s->stats.n++;
 	s->stats.n_in_memory += e->bytes != NULL;
 	s->stats.bytes += e->seen.size_bytes;
+	s->memory_bytes += memory_of(e);
 }
 
 static void unlink_entry(struct spool *s, struct entry *e)
@@ -130,27 +137,36 @@ static void unlink_entry(struct spool *s, struct entry *e)
 	s->stats.n--;
 	s->stats.n_in_memory -= e->bytes != NULL;
 	s->stats.bytes -= e->seen.size_bytes;
+	s->memory_bytes -= memory_of(e);
 }
 
-/* The oldest that may be dropped. */
-static struct entry *oldest(const struct spool *s)
+/* The oldest that nobody holds; of all, or of those in memory. */
+static struct entry *oldest(const struct spool *s, bool in_memory)
 {
 	struct entry *found = NULL;
 	for (const struct lane *l = s->lanes; l; l = l->next) {
-		struct entry *e = l->taken ? l->head->next : l->head;
+		struct entry *e = l->head;
+		while (e && (e->held || (in_memory && !e->bytes)))
+			e = e->next;
 		if (e && (!found || e->seen.taken_ns < found->seen.taken_ns))
 			found = e;
 	}
 	return found;
 }
 
+static struct entry **end_of(struct entry **list)
+{
+	while (*list)
+		list = &(*list)->next;
+	return list;
+}
+
 /* Moves to `victims` what is too old, and what must go to make room for `extra` bytes. */
 static void collect_victims(struct spool *s, uint64_t extra, struct entry **victims)
 {
-	while (*victims)
-		victims = &(*victims)->next;
+	victims = end_of(victims);
 	int64_t oldest_allowed = s->config.max_age_ns ? pgofs_now_ns() - s->config.max_age_ns : INT64_MIN;
-	for (struct entry *e; (e = oldest(s));) {
+	for (struct entry *e; (e = oldest(s, false)); victims = &e->next) {
 		bool old = e->seen.taken_ns < oldest_allowed;
 		if (!old && s->stats.bytes + extra <= s->config.max_bytes)
 			return;
@@ -158,7 +174,18 @@ static void collect_victims(struct spool *s, uint64_t extra, struct entry **vict
 		s->stats.n_dropped_full += !old;
 		unlink_entry(s, e);
 		*victims = e;
-		victims = &e->next;
+	}
+}
+
+/* The same for those in memory alone. */
+static void make_memory(struct spool *s, uint64_t extra, struct entry **victims)
+{
+	victims = end_of(victims);
+	for (struct entry *e; s->memory_bytes + extra > s->config.max_memory_bytes && (e = oldest(s, true));
+	     victims = &e->next) {
+		s->stats.n_dropped_full++;
+		unlink_entry(s, e);
+		*victims = e;
 	}
 }
 
@@ -180,36 +207,76 @@ static void end_victims(struct spool *s, struct entry *victims)
 	}
 }
 
-int spool_add(struct spool *s, const char *app, const char *path, struct pgofs_bytes *bytes, struct pgofs_error *err)
+static int write_entry(const struct spool *s, const struct entry *e, const struct pgofs_bytes *bytes,
+		       struct pgofs_error *err)
 {
-	struct entry *victims = NULL, *e;
-	int r = 0;
-	if (bytes->len > s->config.max_bytes)
-		return pgofs_error_set(err, -EFBIG, "spool %s: larger than the spool", path);
-	e = entry_new(app, path, bytes->len);
-	if (!e)
-		return pgofs_error_errno(err, -ENOMEM, "spool %s", path);
+	return place_write(s->dir_fd, e->path, bytes->data, bytes->len, err);
+}
 
+void spool_persist(struct spool *s)
+{
+	struct entry *e;
+	int r = s->dir_fd < 0 ? -EROFS : 0;
+	while (r == 0) {
+		{
+			PGOFS_LOCKED(&s->lock);
+			e = s->stats.n_in_memory ? oldest(s, true) : NULL;
+			if (!e)
+				return;
+			e->held = true;
+		}
+		struct pgofs_bytes *bytes = e->bytes;
+		r = write_entry(s, e, bytes, NULL);
+		PGOFS_LOCKED(&s->lock);
+		e->held = false;
+		if (r == 0) {
+			s->stats.n_in_memory--;
+			s->memory_bytes -= memory_of(e);
+			e->bytes = NULL;
+			pgofs_bytes_unref(bytes);
+		}
+		pthread_cond_broadcast(&s->changed);
+	}
+}
+
+/* Makes an entry, and room for it. NULL: no memory. */
+static struct entry *prepare(struct spool *s, const char *app, const char *path, uint64_t size_bytes)
+{
+	struct entry *victims = NULL, *e = entry_new(app, path, size_bytes);
 	{
 		PGOFS_LOCKED(&s->lock);
-		collect_victims(s, bytes->len, &victims);
+		struct lane *l = e ? lane_of(s, app) : NULL;
+		if (l) {
+			e->lane = l;
+			collect_victims(s, size_bytes, &victims);
+		} else if (e) {
+			entry_free(STEAL(e));
+		}
 	}
 	end_victims(s, victims);
+	return e;
+}
 
-	if (s->dir_fd >= 0)
-		r = place_write(s->dir_fd, path, bytes->data, bytes->len, err);
-	if (s->dir_fd < 0 || r < 0)
-		e->bytes = pgofs_bytes_ref(bytes);
-
-	PGOFS_LOCKED(&s->lock);
-	struct lane *l = lane_of(s, app);
-	if (!l) {
-		entry_free(e);
+int spool_add(struct spool *s, const char *app, const char *path, struct pgofs_bytes *bytes, struct pgofs_error *err)
+{
+	if (bytes->len > s->config.max_bytes)
+		return pgofs_error_set(err, -EFBIG, "spool %s: larger than the spool", path);
+	struct entry *victims = NULL, *e = prepare(s, app, path, bytes->len);
+	if (!e)
 		return pgofs_error_errno(err, -ENOMEM, "spool %s", path);
+	bool on_disk = s->dir_fd >= 0 && write_entry(s, e, bytes, err) == 0;
+	if (!on_disk)
+		e->bytes = pgofs_bytes_ref(bytes);
+	{
+		PGOFS_LOCKED(&s->lock);
+		make_memory(s, memory_of(e), &victims);
+		link_entry(s, e->lane, e);
+		pthread_cond_broadcast(&s->changed);
 	}
-	link_entry(s, l, e);
-	pthread_cond_broadcast(&s->changed);
-	return r;
+	end_victims(s, victims);
+	if (on_disk)
+		spool_persist(s);
+	return s->dir_fd >= 0 && !on_disk;
 }
 
 /* The lane to deliver from now; else NULL, and *ret_wake_ns is when to look again. */
@@ -218,7 +285,7 @@ static struct lane *due_lane(struct spool *s, int64_t now_ns, int64_t *ret_wake_
 	struct lane *found = NULL;
 	*ret_wake_ns = INT64_MAX;
 	for (struct lane *l = s->lanes; l; l = l->next) {
-		if (!l->head || (s->draining && l->failed))
+		if (!l->head || l->head->held || (s->draining && l->failed))
 			continue;
 		if (!s->draining && l->retry_ns > now_ns) {
 			if (l->retry_ns < *ret_wake_ns)
@@ -250,7 +317,7 @@ const struct spool_entry *spool_take(struct spool *s)
 		collect_victims(s, 0, &victims);
 		struct lane *l = due_lane(s, pgofs_monotonic_ns(), &wake_ns);
 		if (l) {
-			l->taken = true;
+			l->head->held = true;
 			taken = &l->head->seen;
 		} else if (victims) {
 			pthread_mutex_unlock(&s->lock);
@@ -303,7 +370,6 @@ void spool_done(struct spool *s, const struct spool_entry *seen)
 	struct entry *e = (struct entry *)seen;
 	{
 		PGOFS_LOCKED(&s->lock);
-		e->lane->taken = false;
 		e->lane->retry_ns = 0;
 		e->lane->wait_ns = RETRY_FIRST_NS;
 		unlink_entry(s, e);
@@ -313,9 +379,10 @@ void spool_done(struct spool *s, const struct spool_entry *seen)
 
 void spool_postpone(struct spool *s, const struct spool_entry *seen)
 {
-	struct lane *l = ((struct entry *)seen)->lane;
+	struct entry *e = (struct entry *)seen;
+	struct lane *l = e->lane;
 	PGOFS_LOCKED(&s->lock);
-	l->taken = false;
+	e->held = false;
 	l->failed = s->draining;
 	l->retry_ns = pgofs_monotonic_ns() + l->wait_ns;
 	l->wait_ns = l->wait_ns * 2 < RETRY_LAST_NS ? l->wait_ns * 2 : RETRY_LAST_NS;
@@ -332,7 +399,7 @@ bool spool_settled(struct spool *s)
 {
 	PGOFS_LOCKED(&s->lock);
 	for (const struct lane *l = s->lanes; l; l = l->next)
-		if (l->taken || (l->head && !l->failed))
+		if (l->head && (l->head->held || !l->failed))
 			return false;
 	return true;
 }

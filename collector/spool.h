@@ -19,7 +19,8 @@ struct spool_config {
 	const char *dir;  /* NULL: in memory only */
 	const char *into; /* where its profiles go in the end: it may not lie in that, nor that in it */
 	uint64_t max_bytes;
-	int64_t max_age_ns; /* since it was collected, as the time in its name says; 0: no limit */
+	uint64_t max_memory_bytes; /* of those that are in memory, be it that the disk refuses them */
+	int64_t max_age_ns;        /* since it was collected, as the time in its name says; 0: no limit */
 };
 
 /* Opens, and finds what an earlier run left. -EBUSY another process has this directory; -EINVAL it is not ours to remove files from; else what
@@ -28,9 +29,12 @@ int spool_open(const struct spool_config *config, struct spool **ret, struct pgo
 void spool_free(struct spool *s);
 PGOFS_DEFINE_FREEP(struct spool, spool_free)
 
-/* Takes a profile in; drops the oldest ones where there is no room. `app` may be "". After 0 it survives kill -9, given a directory. Where the
- * disk refused it, it is held in memory, and the error says so (-errno). -EFBIG larger than the whole spool: not taken. */
+/* Takes a profile in; drops the oldest ones where there is no room. `app` may be "". After 0 it survives kill -9, given a directory. 1: the disk
+ * refused it, as the words say, and it is held in memory until the disk takes it. -EFBIG larger than the whole spool, -ENOMEM: not taken. */
 int spool_add(struct spool *s, const char *app, const char *path, struct pgofs_bytes *bytes, struct pgofs_error *err);
+
+/* Tries to write to disk what it refused. So does spool_add, once the disk takes something again. For the thread that adds. */
+void spool_persist(struct spool *s);
 
 /* One profile being delivered. Its fields do not change while it is taken. */
 struct spool_entry {

@@ -7,7 +7,8 @@ import socket
 import struct
 
 NEWNS, NEWUSER, NEWNET = 0x20000, 0x10000000, 0x40000000
-MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
+MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 0x20, 0x1000, 0x4000, 0x40000
+MNT_DETACH = 2
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -34,3 +35,16 @@ def leave():
 def put(ours, over):
     """Shows the file or directory `ours` where `over` is, from here on."""
     check(libc.mount(os.fsencode(ours), os.fsencode(os.path.realpath(over)), None, MS_BIND, None), f"mount {over}")
+
+
+def put_disk(over, size):
+    """Shows an empty disk of so many bytes where the directory `over` is, from here on."""
+    check(libc.mount(b"tmpfs", os.fsencode(over), b"tmpfs", 0, b"size=%d" % size), f"mount {over}")
+
+
+def take_away(disk):
+    check(libc.umount2(os.fsencode(disk), MNT_DETACH), f"umount {disk}")
+
+
+def make_read_only(disk, size, read_only=True):
+    check(libc.mount(None, os.fsencode(disk), None, MS_REMOUNT | (MS_RDONLY if read_only else 0), b"size=%d" % size), f"remount {disk}")

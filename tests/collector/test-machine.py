@@ -49,6 +49,56 @@ class Names(Machine):
         self.assertIn("target=far reason=unreachable", collector.log)
 
 
+class Disks(Machine):
+    SIZE = 256 << 10
+
+    def disk(self, name):
+        at = self.top / name
+        at.mkdir()
+        machine.put_disk(at, self.SIZE)
+        self.addCleanup(machine.take_away, at)
+        return at
+
+    def fill(self, disk):
+        filler = disk / ".filler"
+        with self.assertRaises(OSError), open(filler, "wb", buffering=0) as f:
+            while True:
+                f.write(bytes(4096))
+        return filler
+
+    def again(self, *args):
+        return self.collect("--interval=1s", "--duration=1s", f"--target=a={self.server.url('good', 'a')}", *args)
+
+    def test_a_spool_on_a_full_disk_loses_nothing(self):
+        spool = self.disk("spool")
+        collector = self.again(f"--into={self.top}/away/app", f"--spool={spool}")
+        collector.until_log("started")
+        filler = self.fill(spool)
+        collector.until_log("profile not on disk yet")
+        self.assertIn("No space left on device", collector.log)
+        filler.unlink()
+        self.assertEqual(collector.stop(), 0, collector.log)
+        self.assertNotIn("profiles lost", collector.log)
+        self.assertLessEqual(set(self.server.served["a"][:-1]), set(self.stored(spool).values()))
+
+    def test_profiles_wait_while_their_disk_takes_none(self):
+        into = self.disk("into")
+        collector = self.again(f"--into={into}")
+        collector.until_log("profile stored")
+        filler = self.fill(into)
+        collector.until_log("No space left on device")
+        filler.unlink()
+        n = len(self.stored(into))
+        collector.until(lambda: len(self.stored(into)) > n, "what waited")
+        machine.make_read_only(into, self.SIZE)
+        collector.until_log("Read-only file system")
+        machine.make_read_only(into, self.SIZE, False)
+        n = len(self.server.served["a"])
+        collector.until(lambda: set(self.server.served["a"][:n]) <= set(self.stored(into).values()), "what waited")
+        self.assertEqual(collector.stop(), 0, collector.log)
+        self.assert_tidy(into)
+
+
 class Trust(Machine):
     def test_a_ca_of_ours_takes_the_place_of_the_systems(self):
         certificates.make(self.top)

@@ -38,7 +38,8 @@ static struct spool *open_spool(bool on_disk, uint64_t max_bytes, int64_t max_ag
 {
 	struct spool *s = NULL;
 	struct pgofs_error err = { "" };
-	struct spool_config config = { on_disk ? top : NULL, "/nowhere", max_bytes, max_age_ns };
+	struct spool_config config = { on_disk ? top : NULL, "/nowhere", max_bytes, on_disk ? 10 : max_bytes,
+				       max_age_ns };
 	cr_assert_eq(spool_open(&config, &s, &err), 0, "%s", err.text);
 	return s;
 }
@@ -161,7 +162,7 @@ static void expect_refused(const char *into, const char *words)
 {
 	struct spool *s = NULL;
 	struct pgofs_error err = { "" };
-	struct spool_config config = { top, into, 100, 0 };
+	struct spool_config config = { top, into, 100, 10, 0 };
 	cr_assert_eq(spool_open(&config, &s, &err), -EINVAL, "into %s", into);
 	cr_assert(strstr(err.text, words), "%s", err.text);
 }
@@ -186,7 +187,7 @@ Test(spool, lies_neither_in_nor_around_where_profiles_go)
 		expect_refused(places[i], "or one lies in the other");
 	cr_assert_eq(unlink(link), 0);
 	cr_assert_eq(rmdir(within), 0);
-	struct spool_config beside = { top, strcat(around, "/not-there/app"), 100, 0 };
+	struct spool_config beside = { top, strcat(around, "/not-there/app"), 100, 10, 0 };
 	struct spool *s = NULL;
 	cr_assert_eq(spool_open(&beside, &s, NULL), 0);
 	spool_free(s);
@@ -206,6 +207,38 @@ Test(spool, drops_the_oldest_when_full)
 	cr_assert_eq(add(s, "a", "a/2026/11/22/130000.000Z-x.pprof", "12345678901"), -EFBIG);
 	expect(s, "a/2026/11/22/110000.000Z-x.pprof", "aaaa");
 	expect(s, "a/2026/11/22/120000.000Z-x.pprof", "cccc");
+	spool_free(s);
+}
+
+Test(spool, holds_in_memory_what_the_disk_refuses)
+{
+	struct spool *s = open_spool(true, 1000, 0);
+	struct spool_stats stats;
+	const char *in_the_way = make("a"); /* a file where a directory should be */
+	cr_assert_eq(add(s, "a", "a/2026/11/22/110000.000Z-x.pprof", "aaaa"), 1);
+	const struct spool_entry *e = spool_take(s);
+	cr_assert_eq(add(s, "a", "a/2026/11/22/120000.000Z-x.pprof", "bbbb"), 1);
+	cr_assert_eq(add(s, "a", "a/2026/11/22/130000.000Z-x.pprof", "cccc"), 1);
+	spool_stats(s, &stats);
+	cr_assert_eq(stats.n_in_memory, 2, "%d are: ten bytes may be", (int)stats.n_in_memory);
+	cr_assert_eq(stats.n_dropped_full, 1);
+	spool_persist(s);
+	spool_stats(s, &stats);
+	cr_assert_eq(stats.n_in_memory, 2);
+
+	cr_assert_eq(unlink(in_the_way), 0);
+	cr_assert_eq(add(s, "b", "b/2026/11/22/140000.000Z-x.pprof", "dddd"), 0);
+	spool_stats(s, &stats);
+	cr_assert_eq(stats.n_in_memory, 1, "all but the one that is taken");
+	spool_postpone(s, e);
+	spool_persist(s);
+	spool_stats(s, &stats);
+	cr_assert_eq(stats.n_in_memory, 0);
+	spool_free(s);
+	s = open_spool(true, 1000, 0);
+	expect(s, "a/2026/11/22/110000.000Z-x.pprof", "aaaa");
+	expect(s, "a/2026/11/22/130000.000Z-x.pprof", "cccc");
+	expect(s, "b/2026/11/22/140000.000Z-x.pprof", "dddd");
 	spool_free(s);
 }
 
@@ -270,7 +303,7 @@ Test(spool, tries_each_lane_once_more_when_draining)
 Test(spool, belongs_to_one_process)
 {
 	struct spool *s = open_spool(true, 100, 0), *other = NULL;
-	struct spool_config config = { top, "/nowhere", 100, 0 };
+	struct spool_config config = { top, "/nowhere", 100, 10, 0 };
 	struct pgofs_error err = { "" };
 	cr_assert_eq(spool_open(&config, &other, &err), -EBUSY);
 	cr_assert(strstr(err.text, "another collector uses it"));
