@@ -374,6 +374,17 @@ static bool stop_threads(struct collector *c)
 	return ended;
 }
 
+/* With --once: was every target that there should be profiled, and everything delivered? */
+static bool is_success(struct collector *c, const struct spool_stats *stats)
+{
+	if (c->stopping)
+		return false;
+	if (!c->roster.n)
+		pgofs_log(PGOFS_LOG_ERROR, "no target was found");
+	return c->roster.n && discover_complete(c->plan.discover) && !metrics_failures(c->metrics) && !stats->n &&
+	       !stats->n_dropped_full && !stats->n_dropped_old;
+}
+
 /* What the process answers to who started it. */
 static int verdict(struct collector *c)
 {
@@ -385,7 +396,7 @@ static int verdict(struct collector *c)
 	if (stats.n_in_memory)
 		pgofs_log(PGOFS_LOG_ERROR, "profiles lost", "profiles", PGOFS_FMT("%" PRIu64, stats.n_in_memory));
 	if (c->config->once)
-		return c->stopping || stats.n || metrics_failures(c->metrics);
+		return !is_success(c, &stats);
 	return stats.n_in_memory != 0;
 }
 

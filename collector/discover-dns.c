@@ -293,6 +293,14 @@ bool dns_settled(const struct dns *d)
 	return d->n_asked == 0;
 }
 
+bool dns_complete(const struct dns *d)
+{
+	for (const struct question *q = d->questions; q; q = q->next)
+		if (!q->known)
+			return false;
+	return true;
+}
+
 size_t dns_fds(const struct dns *d, struct curl_waitfd *fds, size_t max)
 {
 	ares_socket_t found[ARES_GETSOCK_MAXNUM];

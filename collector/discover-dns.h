@@ -23,7 +23,8 @@ void dns_inherit(struct dns *d, struct dns *old);
 /* Handles what servers said, and what they did not say in time; asks again for names that never had an answer. True: an answer is another than the last. */
 bool dns_step(struct dns *d);
 
-bool dns_settled(const struct dns *d); /* no question is under way */
+bool dns_settled(const struct dns *d);  /* no question is under way */
+bool dns_complete(const struct dns *d); /* every name was answered once */
 size_t dns_fds(const struct dns *d, struct curl_waitfd *fds, size_t max);
 int64_t dns_wake_ns(const struct dns *d);
 

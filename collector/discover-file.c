@@ -259,6 +259,14 @@ void file_sd_inherit(struct file_sd *f, const struct file_sd *old)
 				take_over(f, l, old, o);
 }
 
+bool file_sd_complete(const struct file_sd *f)
+{
+	for (const struct listed *l = f->files; l; l = l->next)
+		if (!l->good)
+			return false;
+	return f->files != NULL;
+}
+
 int file_sd_list(const struct file_sd *f, struct targets *ret)
 {
 	for (const struct listed *l = f->files; l; l = l->next) {

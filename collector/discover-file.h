@@ -32,5 +32,7 @@ bool file_sd_poll(struct file_sd *f);
 /* For files that were bad from the start, takes the last good state from `old`, if that has the same pattern. */
 void file_sd_inherit(struct file_sd *f, const struct file_sd *old);
 
+bool file_sd_complete(const struct file_sd *f); /* there is a file, and all were good once */
+
 /* Adds the present targets, copied. */
 int file_sd_list(const struct file_sd *f, struct targets *ret);

@@ -103,6 +103,14 @@ bool discover_settled(const struct discover *d)
 	return dns_settled(d->dns);
 }
 
+bool discover_complete(const struct discover *d)
+{
+	bool complete = dns_complete(d->dns);
+	for (size_t i = 0; i < d->n_files; i++)
+		complete &= file_sd_complete(d->files[i]);
+	return complete;
+}
+
 int discover_list(const struct discover *d, struct targets *ret)
 {
 	int r = 0;

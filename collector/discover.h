@@ -35,6 +35,9 @@ bool discover_step(struct discover *d);
 /* Has every name been answered, or failed, since it was last asked for? */
 bool discover_settled(const struct discover *d);
 
+/* Has every source said something good, be it that there is no target? */
+bool discover_complete(const struct discover *d);
+
 /* The present list, sorted and unique. -ENOMEM. */
 int discover_list(const struct discover *d, struct targets *ret);
 

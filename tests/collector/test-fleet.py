@@ -111,6 +111,28 @@ class Discovery(Fleet):
         self.assertEqual(code, 0, collector.log)
         self.assertEqual(len(self.stored()), 1)
 
+    def test_once_fails_where_targets_are_missing(self):
+        names = NameServer()
+        self.addCleanup(names.close)
+        names.records["shop.test", A] = []
+        self.write("empty.json", [])
+        bad = self.write("bad.json", "[")
+        found, dns = f"--target=a={self.server.url('good', 'a')}", f"--dns-server={names.address}"
+        for args, words in [
+            ([dns, "--dns=shop.test:1"], "no target was found"),
+            ([dns, "--dns-srv=no.test"], "no target was found"),
+            ([f"--file-sd={self.top}/empty.json"], "no target was found"),
+            ([found, f"--file-sd={bad}"], "target file refused"),
+            ([found, f"--file-sd={self.top}/none/*"], "no target file"),
+            ([found, f"--dns-server=127.0.0.1:1", "--dns=shop.test:1"], "name not resolved"),
+        ]:
+            with self.subTest(args=args):
+                code, collector = self.once(*args)
+                self.assertEqual(code, 1, collector.log)
+                self.assertIn(words, collector.log)
+        code, collector = self.once(found, dns, "--dns=shop.test:1", f"--file-sd={self.top}/empty.json")
+        self.assertEqual(code, 0, collector.log)
+
     def test_sighup_before_names_are_resolved(self):
         names = NameServer()
         self.addCleanup(names.close)
@@ -415,6 +437,12 @@ class Spool(Fleet):
         self.assertTrue(any("-a.pprof" in path for path in stored), "the new one was dropped, not the old")
         dropped = [line.split("path=")[1].split()[0] for line in collector.lines if "profile dropped" in line]
         self.assertEqual(dropped, [f"2026/01/01/0000{i:02}.000Z-x.pprof" for i in range(len(dropped))])
+
+    def test_once_fails_where_something_was_dropped(self):
+        spool = self.leave({"2001/01/01/000000Z-x.pprof": b"x"})
+        code, collector = self.once(f"--target=a={self.server.url('good', 'a')}", f"--spool={spool}")
+        self.assertEqual(code, 1, collector.log)
+        self.assertIn("profile dropped", collector.log)
 
     def test_two_collectors_do_not_share_a_spool(self):
         spool = self.top / "spool"
