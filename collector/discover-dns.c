@@ -6,6 +6,7 @@
 
 #include "discover-dns.h"
 
+#include <pgofs/buf.h>
 #include <pgofs/log.h>
 #include <pgofs/units.h>
 
@@ -23,22 +24,36 @@
 #define RETRY_FIRST_NS PGOFS_NS_PER_S
 #define RETRY_LAST_NS  (60 * PGOFS_NS_PER_S)
 
+#define SERVICE_MAX ((size_t)64 << 10) /* a name and its addresses: more than an answer has room for */
+
 struct question {
 	struct question *next;
 	struct dns *dns;
 	const struct job *job;
 	bool srv;
-	bool asked;                   /* and not answered yet */
-	bool known;                   /* was answered once: `answers` says something, be it that there is none */
-	int64_t retry_ns;             /* by the monotonic clock: when to ask again while it is not */
-	int64_t wait_ns;              /* what the next failure adds */
-	struct pgofs_strings answers; /* "HOST:PORT", the last good ones */
+	bool asked;       /* and not answered yet */
+	bool failed;      /* the last time */
+	bool known;       /* was answered once: `answers` says something, be it that there is none */
+	int64_t retry_ns; /* by the monotonic clock: when to ask again while it is not */
+	int64_t wait_ns;  /* what the next failure adds */
+	size_t n_hosts;   /* of its services whose addresses are asked for */
+	int status;       /* of the answer that is being put together */
+	struct pgofs_strings found;
+	struct pgofs_strings answers; /* the last good ones: "HOST:PORT", of a service with ":ADDRESS,…" */
 	char *port;                   /* of an address */
 	char name[];
 };
 
+/* One host of a service. */
+struct lookup {
+	struct question *q;
+	unsigned port;
+	char host[];
+};
+
 struct dns {
 	ares_channel channel;
+	const char *server; /* NULL: the system's */
 	struct question *questions;
 	size_t n_asked;
 	bool changed;
@@ -63,75 +78,146 @@ static void put_off(struct question *q)
 	q->wait_ns = q->wait_ns * 2 < RETRY_LAST_NS ? q->wait_ns * 2 : RETRY_LAST_NS;
 }
 
-/* Takes an answer's addresses over. */
-static void settle(struct question *q, int status, struct pgofs_strings *now)
+static bool is_none(int status)
 {
-	bool none = status == ARES_ENOTFOUND || status == ARES_ENODATA;
+	return status == ARES_ENOTFOUND || status == ARES_ENODATA;
+}
+
+static void sort(struct pgofs_strings *list)
+{
+	if (list->n)
+		qsort(list->items, list->n, sizeof *list->items, by_text); /* servers shuffle */
+}
+
+/* The answer is complete, or will not come. */
+static void settle(struct question *q)
+{
+	struct pgofs_strings now = q->found;
+	q->found = (struct pgofs_strings){ 0 };
 	q->asked = false;
 	q->dns->n_asked--;
-	if (status == ARES_EDESTRUCTION || (status != ARES_SUCCESS && !none)) {
-		if (status != ARES_EDESTRUCTION)
+	q->failed = q->status != ARES_SUCCESS && !is_none(q->status);
+	if (q->failed) {
+		if (q->status != ARES_EDESTRUCTION)
 			pgofs_log(PGOFS_LOG_WARNING,
 				  q->known ? "name not resolved, its last answer stays" : "name not resolved", "name",
-				  q->name, "why", ares_strerror(status));
-		pgofs_strings_done(now);
+				  q->name, "why", ares_strerror(q->status));
+		pgofs_strings_done(&now);
 		put_off(q);
 		return;
 	}
 	q->known = true;
-	if (now->n)
-		qsort(now->items, now->n, sizeof *now->items, by_text); /* servers shuffle */
-	if (none)
+	sort(&now);
+	if (!now.n)
 		pgofs_log(PGOFS_LOG_WARNING, "name has no address", "name", q->name);
-	if (!is_same(now, &q->answers)) {
-		pgofs_log(PGOFS_LOG_INFO, "name resolved", "name", q->name, "targets", PGOFS_FMT("%zu", now->n));
+	if (!is_same(&now, &q->answers)) {
+		pgofs_log(PGOFS_LOG_INFO, "name resolved", "name", q->name, "targets", PGOFS_FMT("%zu", now.n));
 		q->dns->changed = true;
 	}
 	pgofs_strings_done(&q->answers);
-	q->answers = *now;
+	q->answers = now;
 }
 
-static void add_host(struct pgofs_strings *list, const char *host, const char *port)
+/* Adds those of one family, in the form they have in a URL. */
+static void add_addresses(struct pgofs_strings *list, const struct ares_addrinfo *info, int family)
 {
-	char text[NS_MAXDNAME + 16];
-	bool v6 = strchr(host, ':') != NULL;
-	snprintf(text, sizeof text, "%s%s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "", port);
-	pgofs_strings_add(list, text);
+	char host[INET6_ADDRSTRLEN];
+	for (const struct ares_addrinfo_node *n = info ? info->nodes : NULL; n; n = n->ai_next) {
+		bool v6 = n->ai_family == AF_INET6;
+		const void *at = v6 ? (const void *)&((const struct sockaddr_in6 *)(const void *)n->ai_addr)->sin6_addr
+				    : (const void *)&((const struct sockaddr_in *)(const void *)n->ai_addr)->sin_addr;
+		if (n->ai_family == family && inet_ntop(family, at, host, sizeof host))
+			pgofs_strings_add(list, PGOFS_FMT("%s%s%s", v6 ? "[" : "", host, v6 ? "]" : ""));
+	}
 }
 
+/* A program that listens on both families has an address of each, and is one target. */
 static void on_addresses(void *context, int status, int n_timeouts, struct ares_addrinfo *info)
 {
 	struct question *q = context;
-	struct pgofs_strings now = { 0 };
-	char host[INET6_ADDRSTRLEN];
-	for (const struct ares_addrinfo_node *n = info ? info->nodes : NULL; n; n = n->ai_next) {
-		const void *at = n->ai_family == AF_INET6
-				     ? (const void *)&((const struct sockaddr_in6 *)(const void *)n->ai_addr)->sin6_addr
-				     : (const void *)&((const struct sockaddr_in *)(const void *)n->ai_addr)->sin_addr;
-		if (inet_ntop(n->ai_family, at, host, sizeof host))
-			add_host(&now, host, q->port);
-	}
+	struct pgofs_strings addresses = { 0 };
+	q->status = status;
+	add_addresses(&addresses, info, AF_INET);
+	if (!addresses.n)
+		add_addresses(&addresses, info, AF_INET6);
+	for (size_t i = 0; i < addresses.n; i++)
+		pgofs_strings_add(&q->found, PGOFS_FMT("%s:%s", addresses.items[i], q->port));
+	pgofs_strings_done(&addresses);
 	if (info)
 		ares_freeaddrinfo(info);
-	settle(q, status, &now);
+	settle(q);
+}
+
+static void release(struct question *q)
+{
+	if (--q->n_hosts == 0)
+		settle(q);
+}
+
+/* "HOST:PORT:ADDRESS,…": what curl needs to ask nobody again. */
+static void add_service(struct question *q, const struct lookup *l, struct pgofs_strings *addresses)
+{
+	struct pgofs_buf text = PGOFS_BUF(SERVICE_MAX);
+	sort(addresses);
+	int r = pgofs_buf_printf(&text, "%s:%u", l->host, l->port);
+	for (size_t i = 0; r == 0 && i < addresses->n; i++)
+		r = pgofs_buf_printf(&text, "%c%s", i ? ',' : ':', addresses->items[i]);
+	if (r == 0 && pgofs_buf_append(&text, "", 1) == 0)
+		pgofs_strings_add(&q->found, (const char *)text.data);
+	pgofs_buf_done(&text);
+}
+
+static void on_host(void *context, int status, int n_timeouts, struct ares_addrinfo *info)
+{
+	_cleanup_(pgofs_freep) struct lookup *l = context;
+	struct question *q = l->q;
+	struct pgofs_strings addresses = { 0 };
+	add_addresses(&addresses, info, AF_INET);
+	add_addresses(&addresses, info, AF_INET6);
+	if (addresses.n)
+		add_service(q, l, &addresses);
+	else if (status == ARES_SUCCESS || is_none(status))
+		pgofs_log(PGOFS_LOG_WARNING, "name has no address", "name", l->host, "of", q->name);
+	else
+		q->status = status;
+	pgofs_strings_done(&addresses);
+	if (info)
+		ares_freeaddrinfo(info);
+	release(q);
+}
+
+static const struct ares_addrinfo_hints hints = { .ai_family = AF_UNSPEC,
+						  .ai_flags = ARES_AI_NOSORT,
+						  .ai_socktype = SOCK_STREAM };
+
+static void look_up(struct question *q, const struct ares_srv_reply *service)
+{
+	size_t len = strlen(service->host) + 1;
+	struct lookup *l = malloc(sizeof *l + len);
+	if (!l) {
+		q->status = ARES_ENOMEM;
+		return;
+	}
+	*l = (struct lookup){ q, service->port };
+	memcpy(l->host, service->host, len);
+	q->n_hosts++;
+	ares_getaddrinfo(q->dns->channel, l->host, NULL, &hints, on_host, l);
 }
 
 static void on_services(void *context, int status, int n_timeouts, unsigned char *answer, int len)
 {
 	struct question *q = context;
-	struct pgofs_strings now = { 0 };
 	struct ares_srv_reply *services = NULL;
 	if (status == ARES_SUCCESS)
 		status = ares_parse_srv_reply(answer, len, &services);
-	for (const struct ares_srv_reply *s = services; s; s = s->next) {
-		char port[8];
-		snprintf(port, sizeof port, "%u", s->port);
+	q->status = status;
+	q->n_hosts = 1; /* ours, while we look at them: an answer may be there at once */
+	for (const struct ares_srv_reply *s = services; s; s = s->next)
 		if (s->host && *s->host)
-			add_host(&now, s->host, port);
-	}
+			look_up(q, s);
 	if (services)
 		ares_free_data(services);
-	settle(q, status, &now);
+	release(q);
 }
 
 static int add_question(struct dns *d, const struct job *job, const char *text, bool srv)
@@ -165,29 +251,46 @@ static int add_questions(struct dns *d, const struct config *config)
 	return r;
 }
 
-static int open_channel(struct dns *d, const char *server, struct pgofs_error *err)
+static int open_channel(const char *server, ares_channel *ret, struct pgofs_error *err)
 {
 	struct ares_options options = { .timeout = TIMEOUT_MS, .tries = TRIES };
-	int status = ares_library_init(ARES_LIB_INIT_ALL);
-	if (status == ARES_SUCCESS)
-		status = ares_init_options(&d->channel, &options, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES);
-	if (status != ARES_SUCCESS) {
-		d->channel = NULL;
+	ares_channel channel;
+	int status = ares_init_options(&channel, &options, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES);
+	if (status != ARES_SUCCESS)
 		return pgofs_error_set(err, -EIO, "DNS: %s", ares_strerror(status));
-	}
-	if (server && ares_set_servers_ports_csv(d->channel, server) != ARES_SUCCESS)
+	if (server && ares_set_servers_ports_csv(channel, server) != ARES_SUCCESS) {
+		ares_destroy(channel);
 		return pgofs_error_set(err, -EINVAL, "dns-server \"%s\" is not ADDRESS[:PORT]", server);
+	}
+	*ret = channel;
 	return 0;
+}
+
+/* Where no name could be resolved, the machine may have moved to other name servers: /etc/resolv.conf is read with a new channel. */
+static void renew_channel(struct dns *d)
+{
+	ares_channel channel;
+	for (const struct question *q = d->questions; q; q = q->next)
+		if (q->asked || !q->failed)
+			return;
+	if (d->questions && open_channel(d->server, &channel, NULL) == 0) {
+		ares_destroy(d->channel);
+		d->channel = channel;
+	}
 }
 
 int dns_new(const struct config *config, struct dns **ret, struct pgofs_error *err)
 {
 	struct dns *d = calloc(1, sizeof *d);
-	int r = d ? add_questions(d, config) : -ENOMEM;
+	if (!d)
+		return pgofs_error_errno(err, -ENOMEM, "DNS");
+	ares_library_init(ARES_LIB_INIT_ALL);
+	d->server = config->dns_server;
+	int r = add_questions(d, config);
 	if (r < 0)
 		pgofs_error_errno(err, r, "DNS");
 	else if (d->questions) /* else no name server needs to be known */
-		r = open_channel(d, config->dns_server, err);
+		r = open_channel(d->server, &d->channel, err);
 	if (r < 0) {
 		dns_free(d);
 		return r;
@@ -200,10 +303,9 @@ void dns_free(struct dns *d)
 {
 	if (!d)
 		return;
-	if (d->channel) {
+	if (d->channel)
 		ares_destroy(d->channel);
-		ares_library_cleanup();
-	}
+	ares_library_cleanup();
 	for (struct question *q; (q = d->questions);) {
 		d->questions = q->next;
 		pgofs_strings_done(&q->answers);
@@ -215,9 +317,6 @@ void dns_free(struct dns *d)
 
 static void ask(struct question *q)
 {
-	struct ares_addrinfo_hints hints = { .ai_family = AF_UNSPEC,
-					     .ai_flags = ARES_AI_NOSORT,
-					     .ai_socktype = SOCK_STREAM };
 	q->asked = true;
 	q->dns->n_asked++;
 	if (q->srv)
@@ -228,6 +327,7 @@ static void ask(struct question *q)
 
 void dns_refresh(struct dns *d)
 {
+	renew_channel(d);
 	for (struct question *q = d->questions; q; q = q->next)
 		if (!q->asked)
 			ask(q);
@@ -270,9 +370,12 @@ static short events_of(unsigned bits, int i)
 bool dns_step(struct dns *d)
 {
 	int64_t now_ns = pgofs_monotonic_ns();
-	for (struct question *q = d->questions; q; q = q->next)
-		if (retry_at(q) <= now_ns)
-			ask(q);
+	for (struct question *q = d->questions; q; q = q->next) {
+		if (retry_at(q) > now_ns)
+			continue;
+		renew_channel(d);
+		ask(q);
+	}
 	ares_socket_t fds[ARES_GETSOCK_MAXNUM];
 	unsigned bits = sockets(d, fds);
 	for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
@@ -326,15 +429,18 @@ int64_t dns_wake_ns(const struct dns *d)
 	return wake_ns;
 }
 
-static int add_target(const struct question *q, const char *address, int64_t duration_ns, struct targets *ret)
+static int add_target(const struct question *q, const char *answer, int64_t duration_ns, struct targets *ret)
 {
 	const struct job *job = q->job;
 	struct pgofs_error err = { "" };
 	_cleanup_(pgofs_freep) char *url = NULL;
 	struct target t;
-	if (asprintf(&url, "%s://%s%s", job->scheme, address, job->path) < 0)
+	size_t len = q->srv ? strcspn(answer, ":") : strlen(answer);
+	if (q->srv)
+		len += 1 + strcspn(answer + len + 1, ":");
+	if (asprintf(&url, "%s://%.*s%s", job->scheme, (int)len, answer, job->path) < 0)
 		return -ENOMEM;
-	struct target_words words = { job->app, NULL, url, job, duration_ns };
+	struct target_words words = { job->app, NULL, url, job, duration_ns, q->srv ? answer : NULL };
 	int r = target_init(&t, &words, &err);
 	if (r == -EINVAL) { /* a name server may say anything */
 		pgofs_log(PGOFS_LOG_WARNING, "name has a bad address", "name", q->name, "why", err.text);

@@ -27,6 +27,7 @@ struct scrape {
 	CURLM *multi;
 	CURL *easy;
 	struct curl_slist *connect_to;
+	struct curl_slist *resolve;
 	void *owner;
 	struct scrape_limits limits;
 	struct pgofs_buf body;
@@ -130,6 +131,12 @@ static int set_request(struct scrape *s, const struct target *t, struct pgofs_er
 	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(e, CURLOPT_HEADERDATA, s);
 	set_limits(s);
+	if (t->resolve) {
+		s->resolve = curl_slist_append(NULL, t->resolve);
+		if (!s->resolve)
+			return pgofs_error_errno(err, -ENOMEM, "request");
+		curl_easy_setopt(e, CURLOPT_RESOLVE, s->resolve);
+	}
 	return access_apply(&t->job->access, e, t->url, &s->connect_to, err);
 }
 
@@ -265,6 +272,7 @@ void scrape_free(struct scrape *s)
 	if (s->easy)
 		curl_easy_cleanup(s->easy);
 	curl_slist_free_all(s->connect_to);
+	curl_slist_free_all(s->resolve);
 	if (s->n_budget)
 		budget_release(s->limits.budget, s->n_budget);
 	pgofs_buf_done(&s->body);

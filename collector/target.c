@@ -144,7 +144,8 @@ int target_init(struct target *ret, const struct target_words *words, struct pgo
 	if (r == 0) {
 		t.app = strdup(app);
 		t.source = words->source ? strdup(words->source) : source_of_url(url);
-		if (!t.app || !t.source)
+		/* with a +: curl is to forget it again, as it does all addresses */
+		if (!t.app || !t.source || (words->resolve && asprintf(&t.resolve, "+%s", words->resolve) < 0))
 			r = pgofs_error_errno(err, -ENOMEM, "target");
 	}
 	if (r < 0) {
@@ -174,13 +175,15 @@ void target_done(struct target *t)
 	free(t->app);
 	free(t->source);
 	free(t->url);
+	free(t->resolve);
 	*t = (struct target){ 0 };
 }
 
 int target_dup(const struct target *t, struct target *ret)
 {
-	struct target copy = { strdup(t->app), strdup(t->source), strdup(t->url), t->job };
-	if (!copy.app || !copy.source || !copy.url) {
+	struct target copy = { strdup(t->app), strdup(t->source), strdup(t->url),
+			       t->resolve ? strdup(t->resolve) : NULL, t->job };
+	if (!copy.app || !copy.source || !copy.url || (t->resolve && !copy.resolve)) {
 		target_done(&copy);
 		return -ENOMEM;
 	}

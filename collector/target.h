@@ -16,6 +16,7 @@ struct target {
 	char *app;             /* "" files its profiles directly in the directory given by --into */
 	char *source;          /* the SOURCE of file names; already within the grammar */
 	char *url;             /* complete, ?seconds= included */
+	char *resolve;         /* where the URL's host is, as CURLOPT_RESOLVE takes it; NULL: the system knows */
 	const struct job *job; /* borrowed from the configuration that named it */
 };
 
@@ -25,6 +26,7 @@ struct target_words {
 	const char *url;    /* "http://host:6060" or with a path and a query of its own */
 	const struct job *job;
 	int64_t duration_ns; /* whole seconds: net/http/pprof counts in those */
+	const char *resolve; /* "HOST:PORT:ADDRESS,…": where the URL's host is; NULL: the system knows */
 };
 
 /* Makes a target of words from outside. -EINVAL with words. Free with target_done. */

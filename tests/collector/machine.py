@@ -33,17 +33,17 @@ def leave():
 
 
 def put(ours, over):
-    """Shows the file or directory `ours` where `over` is, from here on."""
+    """Shows the file or directory `ours` where `over` is, until that is taken away."""
     check(libc.mount(os.fsencode(ours), os.fsencode(os.path.realpath(over)), None, MS_BIND, None), f"mount {over}")
 
 
 def put_disk(over, size):
-    """Shows an empty disk of so many bytes where the directory `over` is, from here on."""
+    """Likewise an empty disk of so many bytes."""
     check(libc.mount(b"tmpfs", os.fsencode(over), b"tmpfs", 0, b"size=%d" % size), f"mount {over}")
 
 
-def take_away(disk):
-    check(libc.umount2(os.fsencode(disk), MNT_DETACH), f"umount {disk}")
+def take_away(over):
+    check(libc.umount2(os.fsencode(os.path.realpath(over)), MNT_DETACH), f"umount {over}")
 
 
 def make_read_only(disk, size, read_only=True):

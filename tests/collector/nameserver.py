@@ -17,23 +17,29 @@ class NameServer:
     def __init__(self, port=0):
         self.records = {}
         self.silent = False  # answer nothing
+        self.mute = set()  # nor anything about these names
         self.questions = []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", port))
         self.address = "127.0.0.1:%d" % self.socket.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
 
     def close(self):
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # what it says of a socket like this; but it wakes who reads it
+        self.thread.join()
         self.socket.close()
 
     def serve(self):
         while True:
-            try:
-                packet, client = self.socket.recvfrom(4096)
-            except OSError:
+            packet, client = self.socket.recvfrom(4096)
+            if not packet:
                 return
             answer = self.answer(packet)
-            if not self.silent:
+            if not self.silent and self.questions[-1][0] not in self.mute:
                 self.socket.sendto(answer, client)
 
     def answer(self, packet):

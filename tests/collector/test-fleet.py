@@ -85,23 +85,53 @@ class Discovery(Fleet):
     def test_names_are_resolved_each_round(self):
         names = NameServer()
         self.addCleanup(names.close)
-        names.records["shop.test", A] = ["127.0.0.1", "127.0.0.2"]
-        names.records["_pprof._tcp.shop.test", SRV] = [("localhost", self.server.port), ("down.test", 1)]
+        names.records["shop.test", A] = ["127.0.0.1"]
+        names.records["web-0.shop.test", A] = ["127.0.0.2", "127.0.0.1"]  # nobody listens at the first
+        names.records["_pprof._tcp.shop.test", SRV] = [("web-0.shop.test", self.server.port), ("down.test", 1)]
         collector = self.again(
             f"--dns-server={names.address}", f"--dns=shop.test:{self.server.port}", "--dns-srv=_pprof._tcp.shop.test", "--path=/good/dns", "--app=shop"
         )
         sources = lambda: {NAME.search(path)[1] for path in self.stored() if path.startswith("shop/")}
         port = self.server.port
-        collector.until(lambda: {f"127.0.0.1_{port}", f"localhost_{port}"} <= sources(), "profiles of both kinds")
-        collector.until_log("target=127.0.0.2_")  # nobody listens there
+        collector.until(lambda: {f"127.0.0.1_{port}", f"web-0.shop.test_{port}"} <= sources(), "profiles of both kinds")
+        self.assertIn(f"Host: web-0.shop.test:{port}", str(self.server.requests["dns"]))
+        self.assertIn("name has no address name=down.test", collector.log)
+        names.records["shop.test", A] = ["127.0.0.3", "127.0.0.1"]
+        collector.until_log("target=127.0.0.3_")
         names.records["_pprof._tcp.shop.test", SRV] = []
-        collector.until_log("name has no address")
+        collector.until_log("name has no address name=_pprof._tcp.shop.test")
         names.silent = True
         n = len(self.stored())
         collector.until_log("its last answer stays", timeout=60)
         collector.until(lambda: len(self.stored()) > n, "profiles though the name server is silent")
         self.assertEqual(collector.stop(), 0, collector.log)
         self.assertIn(("shop.test", AAAA), names.questions)
+
+    def test_a_service_stays_as_long_as_its_hosts_are_not_known(self):
+        names = NameServer()
+        self.addCleanup(names.close)
+        names.records["web.test", A] = ["127.0.0.1"]
+        names.records["srv.test", SRV] = [("web.test", self.server.port)]
+        collector = self.again(f"--dns-server={names.address}", "--dns-srv=srv.test", "--path=/good/dns")
+        collector.until(lambda: self.server.served["dns"], "a profile")
+        names.mute.add("web.test")
+        collector.until_log("its last answer stays name=srv.test")
+        n = len(self.server.served["dns"])
+        collector.until(lambda: len(self.server.served["dns"]) > n, "a profile from where it was")
+        self.assertEqual(collector.stop(), 0, collector.log)
+
+    def test_an_address_of_each_family_is_one_target(self):
+        names = NameServer()
+        self.addCleanup(names.close)
+        names.records["both.test", A] = ["127.0.0.1"]
+        names.records["both.test", AAAA] = ["::1"]
+        names.records["six.test", AAAA] = ["::2"]
+        port = self.server.port
+        code, collector = self.once(f"--dns-server={names.address}", f"--dns=both.test:{port}", f"--dns=six.test:{port}", "--path=/good/dns")
+        self.assertEqual(code, 1, "nobody is at ::2")
+        self.assertIn("started targets=2", collector.log)
+        self.assertIn(f"target failed target=___2__{port} reason=unreachable", collector.log)
+        self.assertEqual(len(self.stored()), 1)
 
     def test_once_waits_for_names(self):
         names = NameServer()

@@ -10,7 +10,7 @@ import certificates
 import machine
 from harness import Case
 from hostile import Hostile
-from nameserver import NameServer
+from nameserver import A, NameServer
 
 
 class Machine(Case):
@@ -22,7 +22,11 @@ class Machine(Case):
     def show(self, name, text):
         path = self.top / name.rsplit("/", 1)[1]
         path.write_text(text)
-        machine.put(path, name)
+        self.put(path, name)
+
+    def put(self, ours, over):
+        machine.put(ours, over)
+        self.addCleanup(machine.take_away, over)
 
 
 class Names(Machine):
@@ -47,6 +51,15 @@ class Names(Machine):
         collector = self.collect("--once", *args)
         self.assertEqual(collector.wait(), 1, collector.log)
         self.assertIn("target=far reason=unreachable", collector.log)
+
+    def test_the_system_s_name_servers_may_change(self):
+        self.show("/etc/resolv.conf", "nameserver 127.0.0.9\n")  # nobody there
+        self.names.records["shop.test", A] = ["127.0.0.1"]
+        collector = self.collect("--interval=1s", "--duration=1s", f"--into={self.into}", f"--dns=shop.test:{self.server.port}", "--path=/good/dns")
+        collector.until_log("name not resolved")
+        (self.top / "resolv.conf").write_text("nameserver 127.0.0.1\n")
+        collector.until(lambda: self.server.served["dns"], "a profile")
+        self.assertEqual(collector.stop(), 0, collector.log)
 
 
 class Disks(Machine):
@@ -111,7 +124,7 @@ class Trust(Machine):
         shutil.copy(self.top / "ca.pem", system)
         subprocess.run(["openssl", "rehash", system], check=True)
         shutil.copy(self.top / "ca.pem", system / "ca-certificates.crt")
-        machine.put(system, "/etc/ssl/certs")
+        self.put(system, "/etc/ssl/certs")
         args = ["--once", "--duration=1s", f"--into={self.into}", f"--target=a={server.url('good', 'a')}", "--server-name=shop.test"]
         collector = self.collect(*args)
         self.assertEqual(collector.wait(), 0, f"the system's is not in /etc/ssl/certs:\n{collector.log}")
