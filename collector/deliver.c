@@ -1,6 +1,6 @@
 /* A failure is either about the profile or about the place. A place that is away, full or slow comes back: its profiles wait, in
  * order. A profile that the place will never take (a mount refuses with EINVAL what Go could not use) must not hold up those behind
- * it: it is given up, with a line that says so.
+ * it: it is given up, with a line that says so. So is one that cannot be read from the spool, but its file is left there.
  *
  * A name is not ours alone. A target has one place in a round on every machine, so two programs of one name, in two clusters, are
  * profiled by their two collectors in the same millisecond. Whoever comes second moves on to the next that is free; killed before
@@ -73,7 +73,7 @@ static int open_into(struct deliver *d, struct pgofs_error *err)
 /* Is this about the profile, so that trying again is in vain? */
 static bool is_final(int code)
 {
-	return code == -EINVAL || code == -EFBIG || code == -EEXIST || code == -ENAMETOOLONG || code == -EBADMSG;
+	return code == -EINVAL || code == -EFBIG || code == -EEXIST || code == -ENAMETOOLONG;
 }
 
 /* Writes under the entry's name, or the next that no other profile has; it goes to `ret_path`. */
@@ -94,19 +94,13 @@ static int write_apart(int root, const struct spool_entry *e, const struct pgofs
 }
 
 /* The name it got goes to `ret_path`. */
-static int write_entry(struct deliver *d, const struct spool_entry *e, char ret_path[static PLACE_PATH_SIZE],
-		       struct pgofs_error *err)
+static int write_entry(struct deliver *d, const struct spool_entry *e, const struct pgofs_bytes *bytes,
+		       char ret_path[static PLACE_PATH_SIZE], struct pgofs_error *err)
 {
-	_cleanup_(pgofs_bytes_unrefp) struct pgofs_bytes *bytes = NULL;
-	int r = spool_read(d->config.spool, e, &bytes, err);
-	if (r == -ENOENT)
-		return -EBADMSG; /* not the place's ENOENT, which passes */
-	if (r < 0)
-		return r;
 	_cleanup_(pgofs_closep) int root = open_into(d, err);
 	if (root < 0)
 		return root;
-	r = write_apart(root, e, bytes, ret_path, err);
+	int r = write_apart(root, e, bytes, ret_path, err);
 	if (r == -EINVAL)
 		pgofs_error_set(err, r,
 				"write %s: refused: it takes only profiles that Go can use, under APP/YYYY/MM/DD/",
@@ -114,19 +108,33 @@ static int write_entry(struct deliver *d, const struct spool_entry *e, char ret_
 	return r;
 }
 
+static void give_up(struct deliver *d, const struct spool_entry *e, const struct pgofs_error *err)
+{
+	pgofs_log(PGOFS_LOG_ERROR, "profile given up", "path", e->path, "bytes", PGOFS_FMT("%" PRIu64, e->size_bytes),
+		  "why", err->text);
+	metrics_refused(d->config.metrics, e->app);
+}
+
 static void deliver_entry(struct deliver *d, const struct spool_entry *e)
 {
+	_cleanup_(pgofs_bytes_unrefp) struct pgofs_bytes *body = NULL;
 	struct pgofs_error err = { "" };
 	char path[PLACE_PATH_SIZE];
 	const char *bytes = PGOFS_FMT("%" PRIu64, e->size_bytes);
-	int r = write_entry(d, e, path, &err);
+	int r = spool_read(d->config.spool, e, &body, &err);
+	if (r < 0 && r != -ENOMEM && r != -EMFILE && r != -ENFILE) {
+		give_up(d, e, &err);
+		spool_leave(d->config.spool, e);
+		return;
+	}
+	if (r == 0)
+		r = write_entry(d, e, body, path, &err);
 	if (r == 0) {
 		pgofs_log(PGOFS_LOG_INFO, "profile stored", "path", path, "bytes", bytes);
 		metrics_delivered(d->config.metrics, e->app);
 		spool_done(d->config.spool, e);
 	} else if (is_final(r)) {
-		pgofs_log(PGOFS_LOG_ERROR, "profile given up", "path", e->path, "bytes", bytes, "why", err.text);
-		metrics_refused(d->config.metrics, e->app);
+		give_up(d, e, &err);
 		spool_done(d->config.spool, e);
 	} else {
 		pgofs_log(PGOFS_LOG_WARNING, "profile waits", "path", e->path, "bytes", bytes, "why", err.text);

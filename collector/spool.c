@@ -365,16 +365,26 @@ int spool_read(struct spool *s, const struct spool_entry *seen, struct pgofs_byt
 	return r < 0 ? pgofs_error_errno(err, r, "read %s/%s", s->config.dir, e->path) : 0;
 }
 
+static void leave_lane(struct spool *s, struct entry *e)
+{
+	PGOFS_LOCKED(&s->lock);
+	e->lane->retry_ns = 0;
+	e->lane->wait_ns = RETRY_FIRST_NS;
+	unlink_entry(s, e);
+}
+
 void spool_done(struct spool *s, const struct spool_entry *seen)
 {
 	struct entry *e = (struct entry *)seen;
-	{
-		PGOFS_LOCKED(&s->lock);
-		e->lane->retry_ns = 0;
-		e->lane->wait_ns = RETRY_FIRST_NS;
-		unlink_entry(s, e);
-	}
+	leave_lane(s, e);
 	end_entry(s, e);
+}
+
+void spool_leave(struct spool *s, const struct spool_entry *seen)
+{
+	struct entry *e = (struct entry *)seen;
+	leave_lane(s, e);
+	entry_free(e);
 }
 
 void spool_postpone(struct spool *s, const struct spool_entry *seen)

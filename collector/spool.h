@@ -50,8 +50,10 @@ const struct spool_entry *spool_take(struct spool *s);
 /* Its bytes. -ENOENT, -EBADMSG: somebody removed or changed the file; else what the disk said. */
 int spool_read(struct spool *s, const struct spool_entry *e, struct pgofs_bytes **ret, struct pgofs_error *err);
 
-/* Ends what spool_take began: it is where it should be, or must be given up; or its lane is to be tried again later (1 s, doubling to 60 s). */
+/* Ends what spool_take began: it is where it should be, or must be given up; or is left to the next start, with its file; or its lane is to be
+ * tried again later (1 s, doubling to 60 s). */
 void spool_done(struct spool *s, const struct spool_entry *e);
+void spool_leave(struct spool *s, const struct spool_entry *e);
 void spool_postpone(struct spool *s, const struct spool_entry *e);
 
 /* From here on every lane is tried at once, and not again after a failure. */

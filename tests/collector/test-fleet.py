@@ -453,6 +453,22 @@ class Spool(Fleet):
         self.assertEqual(collector.stop(), 0, collector.log)
         self.assertEqual(self.stored(), stored)
 
+    def test_a_file_that_cannot_be_read_holds_up_no_other(self):
+        names = [f"2026/01/01/00000{i}.000Z-x.pprof" for i in range(4)]
+        spool = self.leave({name: b"x" for name in names})
+        away = self.top / "mnt" / "app"
+        collector = self.again("--target=down=http://127.0.0.1:1", f"--into={away}", f"--spool={spool}", "--spool-age=0")
+        collector.until_log("profile waits")
+        (spool / names[0]).unlink()
+        (spool / names[0]).symlink_to("/dev/null")  # which is not followed
+        (spool / names[1]).write_bytes(b"another")
+        (spool / names[2]).unlink()
+        away.parent.mkdir()
+        collector.until_log(f"profile stored path={names[3]}")
+        self.assertEqual(collector.stop(), 0, collector.log)
+        self.assertEqual([line.split("path=")[1].split()[0] for line in collector.lines if "profile given up" in line], names[:3])
+        self.assertEqual(sorted(p.name for p in (spool / "2026/01/01").iterdir()), [name[-len("000000.000Z-x.pprof"):] for name in names[:2]])
+
     def test_the_oldest_go_when_the_spool_is_full(self):
         size = 4096
         spool = self.leave({f"2026/01/01/0000{i:02}.000Z-x.pprof": bytes(300) for i in range(30)})
