@@ -191,8 +191,10 @@ static void make_memory(struct spool *s, uint64_t extra, struct entry **victims)
 
 static void end_entry(struct spool *s, struct entry *e)
 {
-	if (!e->bytes)
-		place_remove(s->dir_fd, e->path);
+	int r = e->bytes ? 0 : place_remove(s->dir_fd, e->path);
+	if (r < 0)
+		pgofs_log(PGOFS_LOG_WARNING, "profile not removed from the spool, the next start will find it", "path",
+			  e->path, "why", strerror(-r));
 	entry_free(e);
 }
 
@@ -448,7 +450,7 @@ static const char *parse_path(const char *path, char ret_app[static PGOFS_APP_MA
 	return path + 11;
 }
 
-static int load_file(struct spool *s, const char *path, const struct stat *st)
+static int load_file(struct spool *s, const char *path, const struct stat *st, struct pgofs_error *err)
 {
 	char app[PGOFS_APP_MAX + 1];
 	const char *name = parse_path(path, app);
@@ -461,7 +463,7 @@ static int load_file(struct spool *s, const char *path, const struct stat *st)
 	struct lane *l = lane_of(s, app);
 	struct entry *e = l ? entry_new(app, path, (uint64_t)st->st_size) : NULL;
 	if (!e)
-		return -ENOMEM;
+		return pgofs_error_errno(err, -ENOMEM, "spool %s", path);
 	link_entry(s, l, e);
 	return 0;
 }
@@ -471,14 +473,21 @@ static int by_name(const FTSENT **a, const FTSENT **b)
 	return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
-static int load(struct spool *s, const char *dir)
+static int load(struct spool *s, const char *dir, struct pgofs_error *err)
 {
 	size_t prefix = strlen(dir) + 1;
 	FTS *walk = fts_open((char *[]){ (char *)dir, NULL }, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
-	int r = walk ? 0 : -errno;
-	for (FTSENT *f; r == 0 && (f = fts_read(walk));)
-		if (f->fts_info == FTS_F && strlen(f->fts_path) > prefix)
-			r = load_file(s, f->fts_path + prefix, f->fts_statp);
+	int r = walk ? 0 : pgofs_error_errno(err, -errno, "spool %s", dir);
+	for (FTSENT *f; r == 0 && (errno = 0, f = fts_read(walk));) {
+		if (f->fts_info == FTS_D && f->fts_level == 1 && !pgofs_app_valid(f->fts_name, f->fts_namelen))
+			fts_set(walk, f, FTS_SKIP); /* neither an app nor a year: lost+found */
+		else if (f->fts_info == FTS_DNR || f->fts_info == FTS_ERR || f->fts_info == FTS_NS)
+			r = pgofs_error_errno(err, -f->fts_errno, "spool %s", f->fts_path);
+		else if (f->fts_info == FTS_F && strlen(f->fts_path) > prefix)
+			r = load_file(s, f->fts_path + prefix, f->fts_statp, err);
+	}
+	if (r == 0 && errno)
+		r = pgofs_error_errno(err, -errno, "spool %s", dir);
 	if (walk)
 		fts_close(walk);
 	return r;
@@ -524,10 +533,7 @@ static int open_dir(struct spool *s, struct pgofs_error *err)
 	if (s->dir_fd < 0)
 		return pgofs_error_errno(err, -errno, "spool %s", dir);
 	int r = lock_dir(s, err);
-	if (r < 0)
-		return r;
-	r = load(s, dir);
-	return r < 0 ? pgofs_error_errno(err, r, "spool %s", dir) : 0;
+	return r < 0 ? r : load(s, dir, err);
 }
 
 int spool_open(const struct spool_config *config, struct spool **ret, struct pgofs_error *err)

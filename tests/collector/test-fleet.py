@@ -490,6 +490,26 @@ class Spool(Fleet):
         self.assertEqual(code, 1, collector.log)
         self.assertIn("profile dropped", collector.log)
 
+    def test_a_spool_that_cannot_be_read_whole_is_an_error(self):
+        spool = self.leave({"a/2026/01/01/000000Z-x.pprof": b"x", "lost+found/x": b"the file system's own"})
+        self.top.chmod(0o755)
+        for name in ("a", "lost+found"):
+            (spool / name).chmod(0)
+            self.addCleanup((spool / name).chmod, 0o700)
+        nobody = {}
+        if os.geteuid() == 0:
+            nobody = {"user": 65534}
+            for path in (spool, spool / ".lock", spool / "a", spool / "lost+found"):
+                os.chown(path, 65534, -1)
+        args = ["--target=down=http://127.0.0.1:1", f"--into={self.top}/away/app", f"--spool={spool}"]
+        collector = self.again(*args, **nobody)
+        self.assertEqual(collector.wait(), 1)
+        self.assertIn(f"spool {spool}/a: Permission denied", collector.log)
+        (spool / "a").chmod(0o700)
+        collector = self.again(*args, **nobody)
+        collector.until_log("started")
+        self.assertEqual(collector.stop(), 0, collector.log)
+
     def test_two_collectors_do_not_share_a_spool(self):
         spool = self.top / "spool"
         first = self.again(f"--target=a={self.server.url('good', 'a')}", f"--spool={spool}")

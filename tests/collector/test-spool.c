@@ -6,6 +6,7 @@
 #include <pgofs/units.h>
 
 #include <criterion/criterion.h>
+#include <criterion/redirect.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -298,6 +299,24 @@ Test(spool, tries_each_lane_once_more_when_draining)
 	cr_assert_null(spool_take(s));
 	cr_assert_eq(count(s), 1);
 	spool_free(s);
+}
+
+Test(spool, says_what_it_cannot_remove)
+{
+	cr_redirect_stderr();
+	struct pgofs_log_config loud = { .program = "test", .level = PGOFS_LOG_WARNING };
+	pgofs_log_setup(&loud);
+	struct spool *s = open_spool(true, 100, 0);
+	add(s, "", "2026/11/22/110000.000Z-x.pprof", "one");
+	const struct spool_entry *e = spool_take(s);
+	cr_assert_eq(unlink(make(e->path)), 0);
+	make("2026/11/22/110000.000Z-x.pprof/file");
+	spool_done(s, e);
+	spool_free(s);
+	fflush(stderr);
+	char text[512] = "";
+	cr_assert_gt(fread(text, 1, sizeof text - 1, cr_get_redirected_stderr()), 0);
+	cr_assert(strstr(text, "profile not removed from the spool"), "%s", text);
 }
 
 Test(spool, belongs_to_one_process)
