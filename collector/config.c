@@ -1,6 +1,8 @@
 #include "config.h"
 
+#include "discover-dns.h"
 #include "document.h"
+#include "watch.h"
 
 #include <pgofs/cleanup.h>
 #include <pgofs/log.h>
@@ -211,6 +213,12 @@ static int read_file(struct config *c, const char *path, struct pgofs_error *err
 	return 0;
 }
 
+bool config_port_valid(const char *text)
+{
+	size_t n_digits = strspn(text, "0123456789");
+	return n_digits && n_digits <= 5 && !text[n_digits] && atoi(text) <= UINT16_MAX;
+}
+
 static int check_times(const struct config *c, struct pgofs_error *err)
 {
 	if (c->duration_ns < PGOFS_NS_PER_S || c->duration_ns % PGOFS_NS_PER_S)
@@ -259,8 +267,7 @@ static int check_job(const struct job *job, struct pgofs_error *err)
 		return pgofs_error_set(err, -EINVAL, "path \"%s\": does not start with /", job->path);
 	for (size_t i = 0; i < job->dns.n; i++) {
 		const char *colon = strrchr(job->dns.items[i], ':');
-		size_t n_digits = colon ? strspn(colon + 1, "0123456789") : 0;
-		if (!n_digits || n_digits > 5 || colon[1 + n_digits] || colon == job->dns.items[i])
+		if (!colon || colon == job->dns.items[i] || !config_port_valid(colon + 1))
 			return pgofs_error_set(err, -EINVAL, "dns \"%s\" is not NAME:PORT", job->dns.items[i]);
 	}
 	return access_check(&job->access, err);
@@ -274,6 +281,10 @@ static int check(const struct config *c, struct pgofs_error *err)
 	int r = check_words(c, err);
 	if (r == 0)
 		r = check_times(c, err);
+	if (r == 0 && c->listen)
+		r = watch_check(c->listen, err);
+	if (r == 0 && c->dns_server)
+		r = dns_check_server(c->dns_server, err);
 	for (size_t i = 0; r == 0 && (job = config_job(c, i)); i++) {
 		n_sources += job->target.n + job->file_sd.n + job->dns.n + job->dns_srv.n;
 		r = check_job(job, err);

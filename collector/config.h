@@ -61,6 +61,9 @@ int config_new(int argc, char *const *argv, struct config **ret, struct pgofs_er
 void config_free(struct config *c);
 PGOFS_DEFINE_FREEP(struct config, config_free)
 
+/* Is this all of it a number from 0 to 65535? */
+bool config_port_valid(const char *text);
+
 /* All jobs: 0 is the command line's. NULL past the last. */
 const struct job *config_job(const struct config *c, size_t i);
 

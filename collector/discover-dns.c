@@ -251,6 +251,14 @@ static int add_questions(struct dns *d, const struct config *config)
 	return r;
 }
 
+/* The library cuts a port to 16 bits. */
+static bool has_good_port(const char *server)
+{
+	const char *colon = strrchr(server, ':');
+	bool has_port = colon && (colon == strchr(server, ':') || colon[-1] == ']');
+	return *server && (!has_port || config_port_valid(colon + 1));
+}
+
 static int open_channel(const char *server, ares_channel *ret, struct pgofs_error *err)
 {
 	struct ares_options options = { .timeout = TIMEOUT_MS, .tries = TRIES };
@@ -258,12 +266,21 @@ static int open_channel(const char *server, ares_channel *ret, struct pgofs_erro
 	int status = ares_init_options(&channel, &options, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES);
 	if (status != ARES_SUCCESS)
 		return pgofs_error_set(err, -EIO, "DNS: %s", ares_strerror(status));
-	if (server && ares_set_servers_ports_csv(channel, server) != ARES_SUCCESS) {
+	if (server && (!has_good_port(server) || ares_set_servers_ports_csv(channel, server) != ARES_SUCCESS)) {
 		ares_destroy(channel);
 		return pgofs_error_set(err, -EINVAL, "dns-server \"%s\" is not ADDRESS[:PORT]", server);
 	}
 	*ret = channel;
 	return 0;
+}
+
+int dns_check_server(const char *server, struct pgofs_error *err)
+{
+	ares_channel channel;
+	int r = open_channel(server, &channel, err);
+	if (r == 0)
+		ares_destroy(channel);
+	return r;
 }
 
 /* Where no name could be resolved, the machine may have moved to other name servers: /etc/resolv.conf is read with a new channel. */

@@ -10,6 +10,9 @@
 
 struct dns;
 
+/* Is this "ADDRESS[:PORT]"? Else -EINVAL with words. */
+int dns_check_server(const char *server, struct pgofs_error *err);
+
 /* Nothing is asked yet. Names with an A or AAAA address and names with SRV records are those of the configuration's jobs. */
 int dns_new(const struct config *config, struct dns **ret, struct pgofs_error *err);
 void dns_free(struct dns *d);

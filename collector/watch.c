@@ -1,6 +1,8 @@
 /* libmicrohttpd in the mode where it has no thread: its epoll descriptor goes into the loop's poll. */
 #include "watch.h"
 
+#include "config.h"
+
 #include <pgofs/log.h>
 #include <pgofs/units.h>
 
@@ -72,17 +74,21 @@ static int parse_address(const char *where, struct addrinfo **ret, struct pgofs_
 	char host[64] = DEFAULT_HOST;
 	const char *colon = strrchr(where, ':'), *port = colon ? colon + 1 : where;
 	size_t len = colon ? (size_t)(colon - where) : 0;
-	if (len >= 2 && where[0] == '[' && where[len - 1] == ']') {
-		where++;
-		len -= 2;
-	}
-	if (len && len < sizeof host) {
-		memcpy(host, where, len);
-		host[len] = '\0';
-	}
-	if (len >= sizeof host || !*port || getaddrinfo(host, port, &hints, ret))
+	bool bracketed = len >= 2 && where[0] == '[' && where[len - 1] == ']';
+	if (len)
+		snprintf(host, sizeof host, "%.*s", (int)(bracketed ? len - 2 : len), where + bracketed);
+	if (len >= sizeof host || !config_port_valid(port) || getaddrinfo(host, port, &hints, ret))
 		return pgofs_error_set(err, -EINVAL, "listen \"%s\": not [ADDRESS:]PORT", where);
 	return 0;
+}
+
+int watch_check(const char *where, struct pgofs_error *err)
+{
+	struct addrinfo *at = NULL;
+	int r = parse_address(where, &at, err);
+	if (r == 0)
+		freeaddrinfo(at);
+	return r;
 }
 
 static int open_socket(const char *where, struct pgofs_error *err)

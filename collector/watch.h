@@ -10,6 +10,9 @@
 
 struct watch;
 
+/* Is this "[ADDRESS:]PORT"? Else -EINVAL with words. */
+int watch_check(const char *where, struct pgofs_error *err);
+
 /* `where` is "[ADDRESS:]PORT"; without an address it is loopback. `render` makes the page of /metrics. */
 struct watch_config {
 	const char *where;

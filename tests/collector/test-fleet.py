@@ -265,6 +265,8 @@ class Configuration(Fleet):
             (self.config(jobs=[]), 2, "nothing to profile"),
             (self.config(jobs=[{"target": "a=http://h", "app": "a/b"}]), 2, 'app "a/b"'),
             (self.config(jobs=[{"dns": "shop"}]), 2, "is not NAME:PORT"),
+            (self.config(listen="nowhere:x", jobs=[{"target": "a=http://h"}]), 2, "not [ADDRESS:]PORT"),
+            (self.config(dns_server="garbage", jobs=[{"target": "a=http://h"}]), 2, "is not ADDRESS[:PORT]"),
             (self.config(jobs=[{"target": "a=http://h", "ca_file": "/nonexistent"}]), 2, "/nonexistent: No such file"),
             (self.config(jobs=[{"target": "a=http://h", "scheme": "ftp"}]), 2, "only http and https"),
             (self.config(interval={"a": 1}), 2, "not one value"),
@@ -585,9 +587,6 @@ class Watched(Fleet):
         code, collector = self.once(f"--target=a={self.server.url('good', 'a')}", f"--listen={self.server.port}")
         self.assertEqual(code, 1)
         self.assertIn("Address already in use", collector.log)
-        code, collector = self.once(f"--target=a={self.server.url('good', 'a')}", "--listen=nowhere:x")
-        self.assertEqual(code, 1)
-        self.assertIn("not [ADDRESS:]PORT", collector.log)
 
 
 if __name__ == "__main__":
