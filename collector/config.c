@@ -89,7 +89,7 @@ static const struct pgofs_option job_options[] = { JOB_OPTIONS(IN_JOB), { NULL }
 
 void config_help(FILE *to)
 {
-	fputs("usage: pgofs-collector --target NAME=URL … --into DIR\n"
+	fputs("Usage: pgofs-collector --target NAME=URL … --into DIR\n"
 	      "       pgofs-collector --config FILE\n"
 	      "\n"
 	      "Fetches CPU profiles from programs that serve net/http/pprof, and files those Go can use\n"

@@ -38,6 +38,15 @@ static int check(const struct config *c)
 	return 0;
 }
 
+/* What was printed must have arrived, or the exit code would lie. */
+static int check_stdout(int code)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	perror("pgofs-collector: write to stdout");
+	return code ? code : 1;
+}
+
 static int answer(struct config *c, int argc, char *const *argv)
 {
 	int r = 0;
@@ -50,7 +59,7 @@ static int answer(struct config *c, int argc, char *const *argv)
 	else
 		r = check(c);
 	config_free(c);
-	return r;
+	return check_stdout(r);
 }
 
 int main(int argc, char **argv)
@@ -61,7 +70,7 @@ int main(int argc, char **argv)
 		return 1;
 	int r = config_new(argc, argv, &config, &err);
 	if (r < 0) {
-		fprintf(stderr, "pgofs-collector: %s\nTry 'pgofs-collector --help'.\n", err.text);
+		fprintf(stderr, "pgofs-collector: %s (see pgofs-collector --help)\n", err.text);
 		r = 2;
 	} else {
 		r = answer(config, argc, argv);

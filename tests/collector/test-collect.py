@@ -250,11 +250,15 @@ class Usage(Case):
                 collector = self.collect(*args)
                 self.assertEqual(collector.wait(), 2)
                 self.assertIn(words, collector.log)
-                self.assertEqual(len(collector.lines), 2)
+                self.assertEqual(len(collector.lines), 1)
 
     def test_helps(self):
         for option in ("--help", "-h", "--version", "-V"):
             self.assertEqual(self.collect(option, stdout=-3).wait(), 0)
+            with open("/dev/full", "wb") as full:
+                collector = self.collect(option, stdout=full)
+                self.assertEqual(collector.wait(), 1)
+                self.assertIn("write to stdout: No space left on device", collector.log)
 
 
 if __name__ == "__main__":
