@@ -306,7 +306,7 @@ static int parse_argv(struct config *c, int argc, char *const *argv, struct pgof
 		return pgofs_error_errno(err, -ENOMEM, "options");
 	memcpy(words, argv, (size_t)argc * sizeof *words);
 	int r = pgofs_options_parse_argv(options, c, argc, words, err);
-	return r > 0 ? pgofs_error_set(err, -EINVAL, "\"%s\" is no option", words[1]) : r;
+	return r > 0 ? pgofs_error_set(err, -EINVAL, "\"%s\" is no option", target_shown(words[1])) : r;
 }
 
 /* "DIR/" is DIR, here where all learn of it. */

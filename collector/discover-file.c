@@ -47,7 +47,8 @@ static int add_target(const struct file_sd_words *w, const json_t *labels, const
 	_cleanup_(pgofs_freep) char *url = NULL;
 	struct target t;
 	if (path && path[0] != '/')
-		return pgofs_error_set(err, -EINVAL, "target \"%s\": __profile_path__ does not start with /", name);
+		return pgofs_error_set(err, -EINVAL, "target \"%s\": __profile_path__ does not start with /",
+				       target_shown(name));
 	if (asprintf(&url, "%s://%s%s", scheme ? scheme : w->job->scheme, address ? address : name,
 		     path ? path : w->job->path) < 0)
 		return pgofs_error_errno(err, -ENOMEM, "target \"%s\"", name);

@@ -20,6 +20,11 @@
 PGOFS_DEFINE_FREEP(CURLU, curl_url_cleanup)
 PGOFS_DEFINE_FREEP(char, curl_free)
 
+const char *target_shown(const char *text)
+{
+	return strchr(text, '@') && strpbrk(text, ":/") ? "(a URL)" : text;
+}
+
 static bool is_source_byte(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -138,7 +143,7 @@ int target_init(struct target *ret, const struct target_words *words, struct pgo
 		    PGOFS_APP_MAX);
 	int r = words->source ? check_source(words->source, err) : 0;
 	if (r < 0)
-		return pgofs_error_wrap(err, r, "target \"%s\"", words->source);
+		return pgofs_error_wrap(err, r, "target \"%s\"", target_shown(words->source));
 
 	r = set_url(&t, words, &url, err);
 	if (r == 0) {
@@ -150,8 +155,8 @@ int target_init(struct target *ret, const struct target_words *words, struct pgo
 	}
 	if (r < 0) {
 		target_done(&t);
-		const char *shown = strchr(words->url, '@') ? "(its URL)" : words->url; /* may hold a password */
-		return pgofs_error_wrap(err, r, "target \"%s\"", words->source ? words->source : shown);
+		return pgofs_error_wrap(err, r, "target \"%s\"",
+					target_shown(words->source ? words->source : words->url));
 	}
 	*ret = t;
 	return 0;
@@ -162,7 +167,7 @@ int target_parse(const char *text, const struct job *job, int64_t duration_ns, s
 {
 	const char *equals = strchr(text, '=');
 	if (!equals)
-		return pgofs_error_set(err, -EINVAL, "target \"%s\" is not NAME=URL", text);
+		return pgofs_error_set(err, -EINVAL, "target \"%s\" is not NAME=URL", target_shown(text));
 	_cleanup_(pgofs_freep) char *name = strndup(text, (size_t)(equals - text));
 	if (!name)
 		return pgofs_error_errno(err, -ENOMEM, "target");

@@ -37,6 +37,9 @@ void target_done(struct target *t);
 int target_parse(const char *text, const struct job *job, int64_t duration_ns, struct target *ret,
 		 struct pgofs_error *err);
 
+/* `text` as an error may say it: not where it could be a URL with a password. */
+const char *target_shown(const char *text);
+
 /* A copy. -ENOMEM. */
 int target_dup(const struct target *t, struct target *ret);
 

@@ -2,6 +2,7 @@
 """The collector against good and hostile servers, into a plain directory."""
 import datetime
 import errno
+import json
 import os
 import pathlib
 import signal
@@ -251,6 +252,21 @@ class Usage(Case):
                 self.assertEqual(collector.wait(), 2)
                 self.assertIn(words, collector.log)
                 self.assertEqual(len(collector.lines), 1)
+
+    def test_a_password_is_never_shown(self):
+        sd = self.top / "sd.json"
+        for target, labels in [("u:s3cret@h:1", {"__profile_path__": "x"}), ("u:s3cret@h:1", {}), ("a", {"__address__": "u:s3cret@h:1"})]:
+            sd.write_text(json.dumps([{"targets": [target], "labels": labels}]))
+            self.refused("--check-config", "--target=a=http://h:1", f"--file-sd={sd}")
+        for target in ("http://u:s3cret@h:1", "http://u:s3cret@h:1?a=b", "a=http://u:s3cret@h:1", "a=u:s3cret@h:1"):
+            self.refused(f"--target={target}")
+        self.refused("--target=a=http://h:1", "http://u:s3cret@h:1")
+
+    def refused(self, *args):
+        with self.subTest(args=args):
+            collector = self.collect("--into=/x", *args)
+            self.assertEqual(collector.wait(), 2)
+            self.assertNotIn("s3cret", collector.log)
 
     def test_helps(self):
         for option in ("--help", "-h", "--version", "-V"):
