@@ -87,6 +87,43 @@ static const struct pgofs_option options[] = {
 
 static const struct pgofs_option job_options[] = { JOB_OPTIONS(IN_JOB), { NULL } };
 
+static size_t size_of(enum pgofs_option_type type)
+{
+	switch (type) {
+	case PGOFS_OPTION_FLAG:
+		return sizeof(bool);
+	case PGOFS_OPTION_STRING:
+		return sizeof(char *);
+	case PGOFS_OPTION_STRINGS:
+		return sizeof(struct pgofs_strings);
+	case PGOFS_OPTION_DURATION:
+	case PGOFS_OPTION_COUNT:
+		return sizeof(int64_t);
+	case PGOFS_OPTION_SIZE:
+		return sizeof(uint64_t);
+	}
+	return 0;
+}
+
+static bool differs(enum pgofs_option_type type, const void *a, const void *b)
+{
+	if (type != PGOFS_OPTION_STRING)
+		return memcmp(a, b, size_of(type)) != 0;
+	const char *x = *(char *const *)a, *y = *(char *const *)b;
+	return strcmp(x ? x : "", y ? y : "") != 0;
+}
+
+bool config_swap(struct config *a, struct config *b, const char *option)
+{
+	const struct pgofs_option *o = pgofs_options_find(options, option, strlen(option));
+	char kept[sizeof(struct pgofs_strings)], *at = (char *)a + o->offset, *other = (char *)b + o->offset;
+	bool r = differs(o->type, at, other);
+	memcpy(kept, at, size_of(o->type));
+	memcpy(at, other, size_of(o->type));
+	memcpy(other, kept, size_of(o->type));
+	return r;
+}
+
 void config_help(FILE *to)
 {
 	fputs("Usage: pgofs-collector --target NAME=URL … --into DIR\n"

@@ -61,6 +61,9 @@ int config_new(int argc, char *const *argv, struct config **ret, struct pgofs_er
 void config_free(struct config *c);
 PGOFS_DEFINE_FREEP(struct config, config_free)
 
+/* Gives each the value that the other has of this option, which is not one that may be repeated. True: they differed. */
+bool config_swap(struct config *a, struct config *b, const char *option);
+
 /* Is this all of it a number from 0 to 65535? */
 bool config_port_valid(const char *text);
 

@@ -2,8 +2,6 @@
 
 #include <pgofs/log.h>
 
-#include <string.h>
-
 void plan_done(struct plan *p)
 {
 	discover_free(p->discover);
@@ -23,29 +21,14 @@ int plan_begin(struct plan *p, struct config *config, struct pgofs_error *err)
 	return r;
 }
 
-static bool is_changed(const char *a, const char *b)
-{
-	return strcmp(a ? a : "", b ? b : "") != 0;
-}
-
-/* Others hold on to these strings: the very pointers move over. */
+/* What threads and sockets were built on. They hold on to the strings: the very pointers move over. */
 static void inherit(struct config *now, struct config *next)
 {
-	struct {
-		const char *name;
-		char **now, **next;
-	} fixed[] = {
-		{ "into", &now->into, &next->into },
-		{ "spool", &now->spool, &next->spool },
-		{ "listen", &now->listen, &next->listen },
-	};
-	for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
-		if (is_changed(*fixed[i].now, *fixed[i].next))
-			pgofs_log(PGOFS_LOG_WARNING, "a change that needs a restart", "option", fixed[i].name);
-		char *kept = *fixed[i].now;
-		*fixed[i].now = *fixed[i].next;
-		*fixed[i].next = kept;
-	}
+	static const char *const fixed[] = { "into",   "require-mount", "spool",  "spool-size", "spool-age",
+					     "memory", "max-inflated",  "listen", "log-format", "log-level" };
+	for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
+		if (config_swap(now, next, fixed[i]))
+			pgofs_log(PGOFS_LOG_WARNING, "a change that needs a restart", "option", fixed[i]);
 }
 
 void plan_replace(struct plan *now, struct plan *next, struct plan *ret_old)
