@@ -62,7 +62,8 @@ struct collector {
 	int64_t clock_skew_ns; /* what the monotonic clock lacked to the wall clock at start */
 	int64_t watchdog_ns;   /* when to speak to it next; INT64_MAX: it does not listen */
 	struct pgofs_progress progress;
-	bool reload; /* was asked for */
+	size_t n_lost; /* of what was given to a keeper that hangs */
+	bool reload;   /* was asked for */
 	bool stopping;
 };
 
@@ -163,6 +164,22 @@ static void reload(struct collector *c)
 		pgofs_log(PGOFS_LOG_ERROR, "configuration refused, the old one stays", "why", err.text);
 }
 
+static sigset_t stop_signals(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	return set;
+}
+
+/* Who is asked once more to stop, while he does, is to be gone. */
+static void let_signals_kill(void)
+{
+	sigset_t set = stop_signals();
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 static void on_signals(struct collector *c)
 {
 	struct signalfd_siginfo info;
@@ -171,8 +188,6 @@ static void on_signals(struct collector *c)
 			c->reload = true;
 			continue;
 		}
-		if (c->stopping)
-			_exit(1); /* asked twice: somebody is in a hurry */
 		c->stopping = true;
 		pgofs_log(PGOFS_LOG_INFO, "stopping", "signal", sigabbrev_np((int)info.ssi_signo));
 	}
@@ -359,19 +374,24 @@ static void deliver_last(struct collector *c, int64_t until_ns)
 		curl_multi_poll(c->multi, NULL, 0, (int)(left_ns / PGOFS_NS_PER_MS) + 1, NULL);
 }
 
+static bool has_ended(int r, const char *directory)
+{
+	if (r < 0)
+		pgofs_log(PGOFS_LOG_ERROR, "stopping without waiting any longer for", "directory", directory);
+	return r == 0;
+}
+
 /* Ends the threads. False: one of them hangs, and holds on to what it uses. */
 static bool stop_threads(struct collector *c)
 {
 	int64_t until_ns = pgofs_monotonic_ns() + STOP_NS;
-	bool ended = keep_finish(STEAL(c->keep), until_ns) == 0;
-	if (ended && c->deliver)
+	bool ended = has_ended(keep_finish(c->keep, until_ns), c->config->spool);
+	if (!ended)
+		c->n_lost = keep_pending(c->keep);
+	else if (c->deliver)
 		deliver_last(c, until_ns);
 	spool_stop(c->spool);
-	if (deliver_finish(STEAL(c->deliver), until_ns) < 0)
-		ended = false;
-	if (!ended)
-		pgofs_log(PGOFS_LOG_ERROR, "stopping without waiting any longer for", "directory", c->config->into);
-	return ended;
+	return has_ended(deliver_finish(STEAL(c->deliver), until_ns), c->config->into) && ended;
 }
 
 /* With --once: was every target that there should be profiled, and everything delivered? */
@@ -393,19 +413,17 @@ static int verdict(struct collector *c)
 	if (stats.n > stats.n_in_memory)
 		pgofs_log(PGOFS_LOG_INFO, "profiles wait in the spool", "profiles",
 			  PGOFS_FMT("%" PRIu64, stats.n - stats.n_in_memory));
-	if (stats.n_in_memory)
-		pgofs_log(PGOFS_LOG_ERROR, "profiles lost", "profiles", PGOFS_FMT("%" PRIu64, stats.n_in_memory));
+	uint64_t n_lost = stats.n_in_memory + c->n_lost;
+	if (n_lost)
+		pgofs_log(PGOFS_LOG_ERROR, "profiles lost", "profiles", PGOFS_FMT("%" PRIu64, n_lost));
 	if (c->config->once)
-		return !is_success(c, &stats);
-	return stats.n_in_memory != 0;
+		return n_lost || !is_success(c, &stats);
+	return n_lost != 0;
 }
 
 static int block_signals(struct collector *c, struct pgofs_error *err)
 {
-	sigset_t set;
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
+	sigset_t set = stop_signals();
 	sigaddset(&set, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
@@ -502,6 +520,7 @@ int collector_run(struct config *config, int argc, char *const *argv, struct pgo
 	r = start(&c, err);
 	if (r == 0) {
 		loop(&c);
+		let_signals_kill();
 		pgofs_notify("STOPPING=1", NULL);
 		drop_flights(&c);
 	}

@@ -34,7 +34,7 @@ def leave():
 
 def put(ours, over):
     """Shows the file or directory `ours` where `over` is, until that is taken away."""
-    check(libc.mount(os.fsencode(ours), os.fsencode(os.path.realpath(over)), None, MS_BIND, None), f"mount {over}")
+    check(libc.mount(os.fsencode(ours), os.fsencode(over), None, MS_BIND, None), f"mount {over}")
 
 
 def put_disk(over, size):
@@ -43,7 +43,7 @@ def put_disk(over, size):
 
 
 def take_away(over):
-    check(libc.umount2(os.fsencode(os.path.realpath(over)), MNT_DETACH), f"umount {over}")
+    check(libc.umount2(os.fsencode(over), MNT_DETACH), f"umount {over}")
 
 
 def make_read_only(disk, size, read_only=True):

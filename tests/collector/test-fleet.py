@@ -537,7 +537,14 @@ class Spool(Fleet):
         started = time.monotonic()
         self.assertEqual(collector.stop(), 0, collector.log)
         self.assertLess(time.monotonic() - started, 40)
-        self.assertIn("stopping without waiting any longer", collector.log)
+        self.assertIn(f"stopping without waiting any longer for directory={self.into}", collector.log)
+        # Who does not want to wait even so long asks twice.
+        collector = self.again(f"--target=a={self.server.url('good', 'a')}", f"--spool={spool}", "--spool-age=0")
+        collector.until_log("started")
+        collector.process.send_signal(signal.SIGTERM)
+        collector.until_log("stopping signal=TERM")
+        self.assertEqual(collector.stop(signal.SIGINT), -signal.SIGINT)
+        self.assertNotIn("without waiting", collector.log)
 
 
 class Watched(Fleet):

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The collector on a machine whose own files say something else: its name servers, the certificates it trusts."""
+import os
 import shutil
 import ssl
 import subprocess
@@ -11,6 +12,7 @@ import machine
 from harness import Case
 from hostile import Hostile
 from nameserver import A, NameServer
+from otherfuse import OtherFuse
 
 
 class Machine(Case):
@@ -25,6 +27,7 @@ class Machine(Case):
         self.put(path, name)
 
     def put(self, ours, over):
+        over = os.path.realpath(over)
         machine.put(ours, over)
         self.addCleanup(machine.take_away, over)
 
@@ -110,6 +113,28 @@ class Disks(Machine):
         collector.until(lambda: set(self.server.served["a"][:n]) <= set(self.stored(into).values()), "what waited")
         self.assertEqual(collector.stop(), 0, collector.log)
         self.assert_tidy(into)
+
+
+class Mounts(Machine):
+    def mount(self, name):
+        at = self.top / name
+        at.mkdir()
+        try:
+            fuse = OtherFuse(at)
+        except OSError as e:
+            self.skipTest(f"no FUSE: {e}")
+        self.addCleanup(machine.take_away, at)
+        return fuse, at
+
+    def test_what_a_hung_spool_did_not_take_is_lost_and_said_to_be(self):
+        fuse, spool = self.mount("spool")
+        collector = self.collect("--interval=1s", "--duration=1s", f"--into={self.into}", f"--spool={spool}", f"--target=a={self.server.url('good', 'a')}")
+        collector.until_log("started")
+        fuse.hung = True
+        collector.until(lambda: len(self.server.requests["a"]) >= 2, "a second request")
+        self.assertEqual(collector.stop(), 1, collector.log)
+        self.assertIn(f"stopping without waiting any longer for directory={spool}", collector.log)
+        self.assertRegex(collector.log, r"profiles lost profiles=\d")
 
 
 class Trust(Machine):
