@@ -481,10 +481,15 @@ static int start_watch(struct collector *c, struct pgofs_error *err)
 
 static int start(struct collector *c, struct pgofs_error *err)
 {
+	int r = 0;
+	if (c->config->once) /* who waits for it should not wait for profiles in vain */
+		r = deliver_check(c->config->into, c->config->require_mount, err);
+	if (r < 0)
+		return r;
 	raise_file_limit();
 	if (getrandom(&c->seed, sizeof c->seed, 0) < 0)
 		c->seed = (uint64_t)pgofs_now_ns();
-	int r = block_signals(c, err);
+	r = block_signals(c, err);
 	if (r < 0)
 		return r;
 	c->clock_skew_ns = pgofs_now_ns() - pgofs_monotonic_ns();

@@ -7,7 +7,7 @@
  * the spool knows, it will find its own bytes there.
  *
  * A mount that is not there is a directory that is: writing into it would hide the profiles underneath. So once `into` has been
- * seen in a FUSE mount, it must be in one. */
+ * seen in a mount of pgofs, it must be in one. */
 #include "deliver.h"
 
 #include "join.h"
@@ -20,13 +20,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 
-#define FUSE_MAGIC 0x65735546
-#define N_NAMES    1000 /* tried for one profile: those of a second */
+#define N_NAMES 1000 /* tried for one profile: those of a second */
 
 struct deliver {
 	struct deliver_config config;
@@ -34,18 +34,29 @@ struct deliver {
 	bool mount_seen;
 };
 
-static bool on_fuse(int fd)
+/* Does this lie in a mount of pgofs? The root of a container, or a home directory, may be a FUSE mount, too. */
+static bool on_pgofs(int fd)
 {
-	struct statfs st;
-	return fstatfs(fd, &st) == 0 && st.f_type == FUSE_MAGIC;
+	_cleanup_(pgofs_freep) char *line = NULL;
+	size_t size = 0;
+	int id = -1, here;
+	_cleanup_(pgofs_fclosep) FILE *info = fopen(PGOFS_FMT("/proc/self/fdinfo/%d", fd), "re");
+	while (info && getline(&line, &size, info) > 0 && sscanf(line, "mnt_id: %d", &id) != 1)
+		;
+	_cleanup_(pgofs_fclosep) FILE *mounts = fopen("/proc/self/mountinfo", "re");
+	while (mounts && getline(&line, &size, mounts) > 0)
+		if (sscanf(line, "%d", &here) == 1 && here == id)
+			return strstr(line, " - fuse.pgofs ") != NULL;
+	return false;
 }
 
-/* Opens the directory that `into` lies in, for a look at what is mounted there, before anything is made. */
-static int open_parent(const char *into)
+/* Opens `into`, or the directory it lies in, for a look at what is mounted there before anything is made. */
+static int open_near(const char *into)
 {
-	char parent[4096];
-	if (access(into, F_OK) == 0)
-		return open(into, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char parent[PATH_MAX];
+	int fd = open(into, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
 	snprintf(parent, sizeof parent, "%s", into);
 	char *slash = strrchr(parent, '/');
 	if (slash)
@@ -53,21 +64,40 @@ static int open_parent(const char *into)
 	return open(slash ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+static int check_mount(struct deliver *d, int fd, struct pgofs_error *err)
+{
+	bool mounted = on_pgofs(fd);
+	d->mount_seen |= mounted;
+	if (!mounted && (d->config.require_mount || d->mount_seen))
+		return pgofs_error_set(err, -ENOTCONN, "%s: no pgofs is mounted there", d->config.into);
+	return 0;
+}
+
+static int check_near(struct deliver *d, struct pgofs_error *err)
+{
+	_cleanup_(pgofs_closep) int near = open_near(d->config.into);
+	return near < 0 ? pgofs_error_errno(err, -errno, "%s", d->config.into) : check_mount(d, near, err);
+}
+
+int deliver_check(const char *into, bool require_mount, struct pgofs_error *err)
+{
+	struct deliver d = { .config = { .into = into, .require_mount = require_mount } };
+	return check_near(&d, err);
+}
+
 /* Opens `into`, which is made where only it is missing. */
 static int open_into(struct deliver *d, struct pgofs_error *err)
 {
 	const char *into = d->config.into;
-	_cleanup_(pgofs_closep) int near = open_parent(into);
-	if (near < 0)
-		return pgofs_error_errno(err, -errno, "%s", into);
-	d->mount_seen |= on_fuse(near);
-	if ((d->config.require_mount || d->mount_seen) && !on_fuse(near))
-		return pgofs_error_set(err, -ENOTCONN, "%s: nothing is mounted there", into);
-
+	int r = check_near(d, err);
+	if (r < 0)
+		return r;
 	if (mkdir(into, 0777) < 0 && errno != EEXIST)
 		return pgofs_error_errno(err, -errno, "make %s", into);
-	int fd = open(into, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? pgofs_error_errno(err, -errno, "%s", into) : fd;
+	_cleanup_(pgofs_closep) int fd = open(into, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = fd < 0 ? pgofs_error_errno(err, -errno, "%s", into)
+		   : check_mount(d, fd, err); /* it may have gone meanwhile */
+	return r < 0 ? r : STEAL_FD(fd);
 }
 
 /* Is this about the profile, so that trying again is in vain? */

@@ -9,7 +9,7 @@
 
 struct deliver_config {
 	const char *into;
-	bool require_mount; /* deliver only while `into` is in a FUSE mount */
+	bool require_mount; /* deliver only while `into` is in a mount of pgofs */
 	struct spool *spool;
 	struct metrics *metrics;
 	void (*changed)(void *context); /* after each profile, from the thread */
@@ -17,6 +17,9 @@ struct deliver_config {
 };
 
 struct deliver;
+
+/* Could profiles be delivered there now, as far as a look can tell? Else what is missing, with words. Waits for a mount that hangs. */
+int deliver_check(const char *into, bool require_mount, struct pgofs_error *err);
 
 /* Starts the thread. The strings and what else `config` points to must outlive it. */
 int deliver_start(const struct deliver_config *config, struct deliver **ret, struct pgofs_error *err);

@@ -1,4 +1,5 @@
 #include "collector.h"
+#include "deliver.h"
 #include "discover.h"
 
 #include <pgofs/log.h>
@@ -30,7 +31,10 @@ static int check(const struct config *c)
 {
 	struct pgofs_error err = { "" };
 	size_t n;
-	if (discover_check(c, &n, &err) < 0) {
+	int r = discover_check(c, &n, &err);
+	if (r == 0)
+		r = deliver_check(c->into, c->require_mount, &err);
+	if (r < 0) {
 		fprintf(stderr, "pgofs-collector: %s\n", err.text);
 		return 2;
 	}

@@ -166,15 +166,24 @@ class Collect(Case):
         self.assertLessEqual(set(self.server.served["good"][:2]), set(self.stored(away).values()))
 
     def test_says_what_was_lost(self):
-        code, collector = self.run_once(*self.targets("good"), f"--into={self.top}/not/there")
+        code, collector = self.run_once(*self.targets("good"), "--into=/proc/no-directory-can-be-made")
         self.assertEqual(code, 1)
         self.assertRegex(collector.log, "profile waits .* No such file or directory")
         self.assertIn("profiles lost profiles=1", collector.log)
 
+    def test_once_looks_first_where_profiles_go(self):
+        for args, words in ([f"--into={self.top}/not/there"], "No such file or directory"), (["--require-mount"], "no pgofs is mounted there"):
+            code, collector = self.run_once(*self.targets("good"), *args)
+            self.assertEqual(code, 1)
+            self.assertIn(words, collector.log)
+            self.assertEqual(self.collect("--check-config", f"--into={self.into}", *self.targets("good"), *args).wait(), 2)
+        self.assertEqual(self.server.requests["good"], [])
+
     def test_delivers_only_into_a_mount_where_told_so(self):
-        code, collector = self.run_once(*self.targets("good"), "--require-mount")
-        self.assertEqual(code, 1)
-        self.assertIn("nothing is mounted there", collector.log)
+        collector = self.collect("--interval=1s", "--duration=1s", "--require-mount", f"--into={self.into}", *self.targets("good"))
+        collector.until_log("profile waits")
+        self.assertIn("no pgofs is mounted there", collector.log)
+        collector.stop()
         self.assertFalse(self.into.exists())
 
     def test_two_collectors_of_one_name_keep_all_profiles(self):

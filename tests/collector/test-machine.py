@@ -126,6 +126,13 @@ class Mounts(Machine):
         self.addCleanup(machine.take_away, at)
         return fuse, at
 
+    def test_not_every_fuse_mount_is_one_of_pgofs(self):
+        _, into = self.mount("into")
+        collector = self.collect("--interval=1s", "--duration=1s", "--require-mount", f"--into={into}", f"--target=a={self.server.url('good', 'a')}")
+        collector.until_log("profile waits")
+        self.assertIn("no pgofs is mounted there", collector.log)
+        self.assertEqual(collector.stop(), 1, "in memory, and lost")
+
     def test_what_a_hung_spool_did_not_take_is_lost_and_said_to_be(self):
         fuse, spool = self.mount("spool")
         collector = self.collect("--interval=1s", "--duration=1s", f"--into={self.into}", f"--spool={spool}", f"--target=a={self.server.url('good', 'a')}")
