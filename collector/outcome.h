@@ -13,7 +13,7 @@ enum outcome {
 	OUTCOME_TOO_LARGE,   /* past a limit on bytes */
 	OUTCOME_BROKEN,      /* the connection ended before the answer did */
 	OUTCOME_UNUSABLE,    /* a whole answer that Go could not use as a profile */
-	OUTCOME_LOCAL,       /* our own trouble: memory, a credentials file */
+	OUTCOME_LOCAL,       /* our own trouble: memory, --memory, a credentials file */
 	N_OUTCOMES,
 };
 

@@ -130,6 +130,7 @@ static int set_request(struct scrape *s, const struct target *t, struct pgofs_er
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, s);
 	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(e, CURLOPT_HEADERDATA, s);
+	curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's own */
 	set_limits(s);
 	if (t->resolve) {
 		s->resolve = curl_slist_append(NULL, t->resolve);
@@ -199,10 +200,12 @@ static enum outcome judge_status(const struct scrape *s, long status, struct pgo
 static enum outcome judge_cut(const struct scrape *s, struct pgofs_error *err)
 {
 	char max[PGOFS_UNIT_TEXT_SIZE];
-	if (s->no_budget)
+	if (s->no_budget) {
 		pgofs_error_set(err, -EFBIG, "too many bytes from all targets at once (--memory %s)",
 				pgofs_size_format(max, s->limits.budget->max));
-	else if (s->n_headers > HEADERS_MAX)
+		return OUTCOME_LOCAL;
+	}
+	if (s->n_headers > HEADERS_MAX)
 		pgofs_error_set(err, -EFBIG, "headers without end");
 	else
 		pgofs_error_set(err, -EFBIG, "more than %s", pgofs_size_format(max, s->limits.max_bytes));
@@ -212,9 +215,9 @@ static enum outcome judge_cut(const struct scrape *s, struct pgofs_error *err)
 static enum outcome judge_timeout(const struct scrape *s, struct pgofs_error *err)
 {
 	char limit[PGOFS_UNIT_TEXT_SIZE];
-	curl_off_t connected_us = 0;
-	curl_easy_getinfo(s->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
-	if (!connected_us) {
+	curl_off_t ready_us = 0; /* to ask: after TLS and what proxies want */
+	curl_easy_getinfo(s->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
+	if (!ready_us) {
 		pgofs_error_set(err, -ETIMEDOUT, "no connection in time");
 		return OUTCOME_UNREACHABLE;
 	}

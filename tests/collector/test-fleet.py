@@ -5,8 +5,10 @@ import json
 import os
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
+import threading
 import time
 import unittest
 import urllib.error
@@ -387,6 +389,58 @@ class Trust(Fleet):
         self.assertEqual(self.server.requests["a"][0][1], "http://far.test/good/a?seconds=1")
         self.assertEqual(self.server.requests["b"], [])
         self.assertIn("target=b reason=unreachable", collector.log)
+
+    def test_a_target_that_speaks_no_tls_is_unreachable(self):
+        collector = self.collect("--once", "--duration=1s", "--margin=1h", f"--into={self.into}", f"--target=a=https://127.0.0.1:{self.server.port}/good/a")
+        self.assertEqual(collector.wait(), 1)  # it says nothing, and the handshake has its own limit
+        self.assertRegex(collector.log, "target=a reason=unreachable .*no connection in time")
+
+    def test_what_a_proxy_says_of_itself_is_not_the_targets(self):
+        server = self.serve_tls()
+        proxy = Proxy(server.port)
+        self.addCleanup(proxy.close)
+        env = {"https_proxy": f"http://127.0.0.1:{proxy.port}"}
+        code, collector = self.once("--target=a=https://shop.test/good/a", f"--ca-file={self.top}/ca.pem", env=env)
+        self.assertEqual(code, 0, collector.log)
+        self.assertEqual(proxy.asked, [b"CONNECT shop.test:443 HTTP/1.1"])
+
+
+class Proxy:
+    """Connects whoever asks to one port of this machine, with headers that say what only a target would."""
+
+    def __init__(self, to):
+        self.to, self.asked = to, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+    def serve(self):
+        try:
+            while True:
+                client, _ = self.listener.accept()
+                head = b""
+                while b"\r\n\r\n" not in head:
+                    head += client.recv(4096)
+                self.asked.append(head.split(b"\r\n")[0])
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nX-Go-Pprof: 1\r\n\r\n")
+                server = socket.create_connection(("127.0.0.1", self.to))
+                for pair in (client, server), (server, client):
+                    threading.Thread(target=self.pass_on, args=pair, daemon=True).start()
+        except OSError:
+            pass
+
+    @staticmethod
+    def pass_on(one, other):
+        try:
+            while data := one.recv(65536):
+                other.sendall(data)
+            other.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
 
 
 class Spool(Fleet):
