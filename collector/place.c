@@ -1,8 +1,8 @@
 /* A temporary name beside the final one, fsync, rename, fsync of the directory.
  *
  * The temporary name is made of the final name and a checksum of the content, with no random part: when we were killed in the middle,
- * the next try finds what was left and replaces it, so nothing piles up; and two who write the same bytes at once cannot harm
- * each other. It starts with a dot and does not end in .pprof: a mount keeps such names to itself until they are renamed.
+ * the next try finds what was left and replaces it, so nothing piles up; and of two who write the same bytes at once, one takes the
+ * other's file away, who tries again and finds the profile there. It starts with a dot and does not end in .pprof: a mount keeps such names to itself until they are renamed.
  *
  * The rename never replaces: a profile that has been delivered is found there, compared, and not delivered again. */
 #include "place.h"
@@ -92,7 +92,12 @@ static int write_all(int fd, const uint8_t *data, size_t len)
 
 static int write_temporary(int dir, const char *name, const void *data, size_t len)
 {
-	_cleanup_(pgofs_closep) int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+	_cleanup_(pgofs_closep) int fd = openat(dir, name, flags, 0666);
+	if (fd < 0 && errno == EEXIST) { /* never into a file that another is about to rename */
+		unlinkat(dir, name, 0);
+		fd = openat(dir, name, flags, 0666);
+	}
 	if (fd < 0)
 		return -errno;
 	int r = write_all(fd, data, len);
@@ -103,8 +108,8 @@ static int write_temporary(int dir, const char *name, const void *data, size_t l
 	return r;
 }
 
-/* 1 when the file holds exactly these bytes, else 0. */
-static int holds(int dir, const char *name, const uint8_t *data, size_t len)
+/* 0 when the file holds exactly these bytes, -EEXIST when it holds others. */
+static int compare(int dir, const char *name, const uint8_t *data, size_t len)
 {
 	_cleanup_(pgofs_closep) int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	uint8_t part[16384];
@@ -118,9 +123,9 @@ static int holds(int dir, const char *name, const uint8_t *data, size_t len)
 		if (n < 0)
 			return -errno;
 		if (n == 0)
-			return at == len;
+			return at == len ? 0 : -EEXIST;
 		if ((size_t)n > len - at || memcmp(part, data + at, (size_t)n) != 0)
-			return 0;
+			return -EEXIST;
 		at += (size_t)n;
 	}
 }
@@ -159,8 +164,6 @@ static int write_in(int dir, const char *name, const void *data, size_t len)
 		r = rename_new(dir, temporary, name);
 	if (r < 0)
 		unlinkat(dir, temporary, 0);
-	if (r == 0 && fsync(dir) < 0 && errno != EINVAL)
-		r = -errno;
 	return r;
 }
 
@@ -170,12 +173,16 @@ static int write_once(int root_fd, const char *path, const void *data, size_t le
 	_cleanup_(pgofs_closep) int dir = walk(root_fd, path, &name);
 	if (dir < 0)
 		return dir;
-	int there = holds(dir, name, data, len);
-	if (there == 1)
-		return 0;
-	if (there == 0)
-		return -EEXIST;
-	return there == -ENOENT ? write_in(dir, name, data, len) : there;
+	int r = compare(dir, name, data, len);
+	if (r == -ENOENT) {
+		r = write_in(dir, name, data, len);
+		if (r == -EEXIST) /* since we looked */
+			r = compare(dir, name, data, len);
+	}
+	if (r == 0 && fsync(dir) < 0 &&
+	    errno != EINVAL) /* also where it was there: who renamed it may have been killed before this */
+		r = -errno;
+	return r;
 }
 
 int place_write(int root_fd, const char *path, const void *data, size_t len, struct pgofs_error *err)

@@ -7,11 +7,15 @@
 
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 static char top[] = "/tmp/pgofs-test-spool-XXXXXX";
 
@@ -345,6 +349,46 @@ Test(place, writes_once_and_never_replaces)
 	cr_assert_eq(st.st_size, 3);
 	cr_assert_eq(place_remove(root, "a/b/x.pprof"), 0);
 	cr_assert_eq(faccessat(root, "a", F_OK, 0), -1);
+}
+
+/* The name of the only file in the directory a/b. */
+static void only_name(int root, char ret[static NAME_MAX + 1])
+{
+	DIR *dir = fdopendir(openat(root, "a/b", O_RDONLY | O_DIRECTORY));
+	for (const struct dirent *d; (d = readdir(dir));)
+		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+			strcpy(ret, d->d_name);
+	closedir(dir);
+}
+
+Test(place, touches_no_file_that_somebody_else_is_writing)
+{
+	_cleanup_(pgofs_closep) int root = open(top, O_RDONLY | O_DIRECTORY);
+	struct rlimit little = { 1, RLIM_INFINITY };
+	char name[NAME_MAX + 1], path[NAME_MAX + 8];
+	pid_t killed = fork();
+	if (killed == 0) { /* by SIGXFSZ, in the middle of a write */
+		setrlimit(RLIMIT_FSIZE, &little);
+		place_write(root, "a/b/x.pprof", "one", 3, NULL);
+		_exit(1);
+	}
+	int status;
+	cr_assert_eq(waitpid(killed, &status, 0), killed);
+	cr_assert(WIFSIGNALED(status));
+	only_name(root, name);
+	cr_assert(place_is_unfinished(name), "%s", name);
+	snprintf(path, sizeof path, "a/b/%s", name);
+	_cleanup_(pgofs_closep) int other = openat(root, path, O_RDWR);
+	cr_assert_eq(ftruncate(other, 0), 0);
+	cr_assert_eq(write(other, "one", 3), 3);
+
+	cr_assert_eq(place_write(root, "a/b/x.pprof", "one", 3, NULL), 0);
+	struct stat st, now;
+	cr_assert_eq(fstat(other, &st), 0);
+	cr_assert_eq(fstatat(root, "a/b/x.pprof", &now, 0), 0);
+	cr_assert_neq(st.st_ino, now.st_ino);
+	only_name(root, name);
+	cr_assert_str_eq(name, "x.pprof");
 }
 
 Test(place, leaves_nothing_behind_where_it_cannot_write)
