@@ -468,7 +468,7 @@ static const char *default_app(const char *into)
 static int render(void *context, struct pgofs_buf *append_to)
 {
 	struct collector *c = context;
-	struct gauges g = { .n_in_flight = c->roster.n_in_flight };
+	struct gauges g = { .n_in_flight = c->roster.n_in_flight, .n_missed = c->roster.n_missed };
 	spool_stats(c->spool, &g.spool);
 	return metrics_render(c->metrics, &g, append_to);
 }

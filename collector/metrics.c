@@ -222,6 +222,7 @@ int metrics_render(struct metrics *m, const struct gauges *g, struct pgofs_buf *
 	for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
 		put_family(&p, m, &families[i]);
 	put_single(&p, "in_flight", "gauge", "Requests under way.", (double)g->n_in_flight);
+	put_single(&p, "missed_total", "counter", "Rounds in which a target had no turn.", (double)g->n_missed);
 	put_spool(&p, &g->spool);
 	put_single(&p, "cpu_seconds_total", "counter", "Processor time this process has used.", cpu_seconds());
 	return p.r;

@@ -38,9 +38,10 @@ uint64_t metrics_failures(struct metrics *m);
 void metrics_forget_targets(struct metrics *m);
 void metrics_add_target(struct metrics *m, const char *app);
 
-/* What the collector knows at this moment, and does not count. */
+/* What others know at this moment. */
 struct gauges {
 	size_t n_in_flight;
+	uint64_t n_missed; /* see struct roster */
 	struct spool_stats spool;
 };
 

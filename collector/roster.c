@@ -131,7 +131,10 @@ int roster_set(struct roster *r, struct targets *now_there, int64_t now_ns)
 void roster_configure(struct roster *r, const struct roster_config *config, int64_t now_ns)
 {
 	int64_t old = r->round;
+	bool same = r->config.interval_ns == config->interval_ns;
 	r->config = *config;
+	if (same) /* everybody keeps his place, and what is due is due */
+		return;
 	r->round = schedule_round(config->interval_ns, now_ns);
 	for (size_t i = 0; i < r->n; i++) {
 		struct slot *s = r->slots[i];
@@ -181,6 +184,8 @@ struct slot *roster_due(struct roster *r, int64_t now_ns)
 void roster_started(struct roster *r, struct slot *s)
 {
 	if (!s->retry_ns) {
+		if (!r->config.once)
+			r->n_missed += (uint64_t)(r->round - schedule_round(r->config.interval_ns, s->due_ns));
 		s->round = r->round;
 		s->n_tries = 0;
 		put_off(r, s);

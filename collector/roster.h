@@ -33,12 +33,13 @@ struct roster {
 	size_t n;
 	size_t n_in_flight;
 	int64_t round;
-	uint64_t state; /* of the random numbers */
+	uint64_t n_missed; /* starts that came a round late or more, so that there were fewer of them */
+	uint64_t state;    /* of the random numbers */
 };
 
 void roster_init(struct roster *r, const struct roster_config *config, int64_t now_ns);
 
-/* From now on this is the schedule; nobody who has had a start in the last round gets one in the first round of the new. */
+/* From now on this is the schedule. With another interval, nobody who has had a start in the last round gets one in the first of the new. */
 void roster_configure(struct roster *r, const struct roster_config *config, int64_t now_ns);
 
 /* Nothing may be in flight. */

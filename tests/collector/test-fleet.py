@@ -632,6 +632,8 @@ class Watched(Fleet):
         self.assertIn('targets{app="app"}', m)  # the target of no app counts under its directory's name
         self.assertAlmostEqual(m['last_delivery_timestamp_seconds{app="shop"}'], time.time(), delta=60)
         self.assertGreater(m['scrape_bytes_total{app="shop"}'], 100)
+        self.assertGreater(m['scrape_seconds_total{app="shop"}'], 0)
+        self.assertIn("missed_total", m)
         self.assertIn("spool_profiles", m)
         self.assertIn('spool_dropped_total{reason="full"}', m)
         with self.assertRaises(urllib.error.HTTPError) as caught:

@@ -185,3 +185,39 @@ Test(roster, starts_everybody_at_once_when_it_is_for_once)
 	cr_assert_eq(roster_wake_ns(&r), INT64_MAX);
 	roster_done(&r);
 }
+
+Test(roster, counts_the_rounds_in_which_somebody_had_no_turn)
+{
+	struct roster r;
+	int64_t now = 10 * ROUND;
+	int starts[100] = { 0 };
+	job.replicas = 0;
+	roster_init(&r, &config, now);
+	set(&r, 0, 1, now);
+	cr_assert_eq(play(&r, &now, 12 * ROUND, starts), 4);
+	cr_assert_eq(r.n_missed, 0);
+	now = 14 * ROUND + ROUND - 1; /* so long nobody was free */
+	for (int i = 0; i < 2; i++) {
+		struct slot *s = roster_due(&r, now);
+		cr_assert_not_null(s);
+		roster_started(&r, s);
+		roster_finished(&r, s, false, now);
+	}
+	cr_assert_eq(r.n_missed, 4);
+	roster_done(&r);
+}
+
+Test(roster, takes_nobodys_turn_away_with_a_new_configuration)
+{
+	struct roster r;
+	int64_t now = 10 * ROUND;
+	int starts[100] = { 0 };
+	job.replicas = 0;
+	roster_init(&r, &config, now);
+	set(&r, 0, 9, now);
+	cr_assert_eq(play(&r, &now, 11 * ROUND, starts), 10);
+	now += ROUND / 2; /* of the next round, of which nobody has told it yet: five or so are late */
+	roster_configure(&r, &config, now);
+	cr_assert_eq(play(&r, &now, 12 * ROUND, starts), 10);
+	roster_done(&r);
+}
