@@ -46,6 +46,7 @@ struct collector {
 	char *const *argv;
 	struct plan plan;            /* the one at work; empty until the first is ready */
 	struct plan next;            /* the one to take its place */
+	struct plan old;             /* the one before, while the roster has its targets for lack of memory */
 	const struct config *config; /* plan's, or before there is one, next's */
 	int64_t discovered_round;    /* when names were last asked for */
 	struct roster roster;
@@ -261,11 +262,12 @@ static void list_targets(struct collector *c)
 	int r = discover_list(c->plan.discover, &targets);
 	if (r == 0)
 		r = roster_set(&c->roster, &targets, schedule_now(c));
-	if (r < 0) { /* then it works on with the old list, of which some may still be there */
+	if (r < 0) { /* then it works on with the old list */
 		pgofs_log(PGOFS_LOG_ERROR, "no memory for the list of targets");
 		targets_done(&targets);
 		return;
 	}
+	plan_done(&c->old);
 	metrics_forget_targets(c->metrics);
 	for (size_t i = 0; i < c->roster.n; i++)
 		if (!c->roster.slots[i]->gone)
@@ -289,6 +291,10 @@ static void take_next(struct collector *c)
 	bool first = !c->plan.config;
 	struct plan old;
 	plan_replace(&c->plan, &c->next, &old);
+	if (c->old.config) /* the roster never had targets of the one between */
+		plan_done(&old);
+	else
+		c->old = old;
 	c->config = c->plan.config;
 	struct roster_config config = { c->config->interval_ns, c->config->duration_ns, c->seed, c->config->once };
 	if (first)
@@ -297,7 +303,6 @@ static void take_next(struct collector *c)
 		roster_configure(&c->roster, &config, schedule_now(c));
 	c->discovered_round = schedule_round(config.interval_ns, schedule_now(c));
 	list_targets(c);
-	plan_done(&old);
 	if (first)
 		announce(c);
 	else
@@ -509,6 +514,7 @@ static void collector_done(struct collector *c)
 	roster_done(&c->roster);
 	plan_done(&c->next);
 	plan_done(&c->plan);
+	plan_done(&c->old);
 	if (c->multi)
 		curl_multi_cleanup(c->multi);
 	spool_free(c->spool);
