@@ -154,9 +154,7 @@ int config_targets(const struct config *c, struct targets *ret, struct pgofs_err
 				return r;
 		}
 	}
-	if (targets_unique(ret))
-		return pgofs_error_set(err, -EINVAL, "two targets have one name");
-	return 0;
+	return targets_unique(ret, err) ? -EINVAL : 0;
 }
 
 /* One option from the file: a scalar, or a list of them where the option may be repeated. */

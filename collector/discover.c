@@ -113,6 +113,7 @@ bool discover_complete(const struct discover *d)
 
 int discover_list(const struct discover *d, struct targets *ret)
 {
+	struct pgofs_error err = { "" };
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < d->named.n; i++) {
 		struct target t;
@@ -126,9 +127,9 @@ int discover_list(const struct discover *d, struct targets *ret)
 		r = dns_list(d->dns, d->config->duration_ns, ret);
 	if (r < 0)
 		return r;
-	size_t n = targets_unique(ret);
+	size_t n = targets_unique(ret, &err);
 	if (n)
-		pgofs_log(PGOFS_LOG_DEBUG, "targets of one name counted once", "dropped", PGOFS_FMT("%zu", n));
+		pgofs_log(PGOFS_LOG_WARNING, "targets left out", "targets", PGOFS_FMT("%zu", n), "why", err.text);
 	return 0;
 }
 
@@ -172,7 +173,7 @@ int discover_check(const struct config *config, size_t *ret_n, struct pgofs_erro
 			r = read_pattern(&words, &all, err);
 		}
 	}
-	targets_unique(&all);
+	targets_unique(&all, NULL);
 	*ret_n = all.n;
 	targets_done(&all);
 	return r;

@@ -232,17 +232,22 @@ static int compare(const void *a, const void *b)
 	return order ? order : strcmp(x->url, y->url); /* so that the same one of two is dropped every time */
 }
 
-size_t targets_unique(struct targets *list)
+size_t targets_unique(struct targets *list, struct pgofs_error *err)
 {
-	size_t kept = 0, n = list->n;
+	size_t kept = 0, n_dropped = 0, n = list->n;
 	if (n)
 		qsort(list->items, n, sizeof *list->items, compare);
 	for (size_t i = 0; i < n; i++) {
-		if (kept && target_compare(&list->items[kept - 1], &list->items[i]) == 0)
-			target_done(&list->items[i]);
-		else
-			list->items[kept++] = list->items[i];
+		struct target *t = &list->items[i], *before = kept ? &list->items[kept - 1] : NULL;
+		if (!before || target_compare(before, t) != 0) {
+			list->items[kept++] = *t;
+			continue;
+		}
+		if (strcmp(before->url, t->url) != 0 && !n_dropped++)
+			pgofs_error_set(err, -EEXIST, "two targets have one name, \"%s%s%s\": %s and %s", t->app,
+					*t->app ? "/" : "", t->source, before->url, t->url);
+		target_done(t);
 	}
 	list->n = kept;
-	return n - kept;
+	return n_dropped;
 }

@@ -56,5 +56,5 @@ struct targets {
 int targets_consume(struct targets *list, struct target *t);
 void targets_done(struct targets *list);
 
-/* Sorts, and drops every target that is the same one as another before it. Returns how many. */
-size_t targets_unique(struct targets *list);
+/* Sorts, and drops every target that has the app and name of another before it. Returns how many of these had another URL; words name the first. */
+size_t targets_unique(struct targets *list, struct pgofs_error *err);

@@ -64,6 +64,14 @@ class Discovery(Fleet):
         self.assertEqual(sorted((p.split("/")[0], NAME.search(p)[1]) for p in stored), [("api", "x"), ("shop", "web-1"), ("shop", "web-2"), ("yaml", "one")])
         self.assertEqual(sorted(stored.values()), sorted(b for bodies in self.server.served.values() for b in bodies))
 
+    def test_says_which_targets_have_one_name(self):
+        self.write("a.json", self.group("good", "x", app="shop") + self.group("idle", "same", app="shop"))
+        self.write("b.json", self.group("idle", "x", app="shop") + self.group("idle", "same", app="shop"))
+        code, collector = self.once(f"--file-sd={self.top}/?.json")
+        self.assertEqual(code, 0, collector.log)
+        url = f"http://127.0.0.1:{self.server.port}"
+        self.assertRegex(collector.log, f"targets left out targets=1 why=.*shop/x.*: {url}/good/x.* and {url}/idle/x")
+
     def test_a_file_is_read_again_when_it_changes_and_a_bad_one_changes_nothing(self):
         self.write("sd.json", self.group("good", "a"))
         collector = self.again(f"--file-sd={self.top}/sd.json", f"--target=n={self.server.url('good', 'n')}")
@@ -351,6 +359,18 @@ class Trust(Fleet):
                 self.assertEqual(got, code, collector.log)
                 self.assertIn(words, collector.log)
         self.assertIn(f"Host: shop.test:{server.port}", server.requests["a"][0][2])
+
+    def test_a_label_says_the_scheme(self):
+        server = self.serve_tls()
+        sd = lambda scheme: self.write("sd.json", [{"targets": [f"127.0.0.1:{server.port}"], "labels": {"__scheme__": scheme, "__profile_path__": "/good/x"}}])
+        args = [f"--file-sd={sd('https')}", f"--ca-file={self.top}/ca.pem", "--server-name=shop.test"]
+        code, collector = self.once(*args)
+        self.assertEqual(code, 0, collector.log)
+        self.assertEqual(len(server.served["x"]), 1)
+        sd("ftp")
+        collector = self.collect("--check-config", f"--into={self.into}", *args)
+        self.assertEqual(collector.wait(), 2)
+        self.assertIn("only http and https", collector.log)
 
     def test_a_ca_file_is_read_for_every_request(self):
         server = self.serve_tls()

@@ -24,7 +24,7 @@ static void set(struct roster *r, int first, int last, int64_t now)
 		cr_assert_eq(target_init(&t, &words, NULL), 0);
 		cr_assert_eq(targets_consume(&list, &t), 0);
 	}
-	targets_unique(&list);
+	targets_unique(&list, NULL);
 	cr_assert_eq(roster_set(r, &list, now), 0);
 }
 

@@ -67,7 +67,7 @@ Test(target, keeps_one_of_each)
 	add(&list, "a", "y", "http://h:3");
 	add(&list, "a", "y", "http://h:2");
 	add(&list, "a", "x", "http://h:1");
-	cr_assert_eq(targets_unique(&list), 1);
+	cr_assert_eq(targets_unique(&list, NULL), 1);
 	cr_assert_eq(list.n, 3);
 	cr_assert_str_eq(list.items[0].source, "x");
 	cr_assert_str_eq(list.items[1].url, "http://h:2/debug/pprof/profile?seconds=1");
