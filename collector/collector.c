@@ -245,8 +245,8 @@ static void sleep_until(struct collector *c, int64_t at_ns)
 		watch_step(c->watch);
 }
 
-/* With --once: is there nothing left to do? */
-static bool is_complete(struct collector *c)
+/* With --once: when every target has had its turn, gives what waits in the spool its last. True: there is nothing left to do. */
+static bool finish_once(struct collector *c)
 {
 	if (!c->config->once || !c->plan.config || c->roster.n_in_flight || roster_wake_ns(&c->roster) != INT64_MAX ||
 	    keep_pending(c->keep))
@@ -343,14 +343,14 @@ static void show_progress(struct collector *c)
 static void loop(struct collector *c)
 {
 	int n_running;
-	while (!c->stopping && !is_complete(c)) {
+	while (!c->stopping && !finish_once(c)) {
 		discover(c);
 		begin_due(c);
 		curl_multi_perform(c->multi, &n_running);
 		end_finished(c);
 		feed_watchdog(c);
 		show_progress(c);
-		if (!is_complete(c))
+		if (!finish_once(c))
 			sleep_until(c, wake_at(c));
 	}
 	pgofs_progress_done(&c->progress);

@@ -5,10 +5,8 @@
 
 #include <pgofs/log.h>
 #include <pgofs/pprof.h>
-#include <pgofs/units.h>
 
 #include <errno.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -40,7 +38,7 @@ static void item_free(struct item *i, struct budget *budget)
 	free(i);
 }
 
-/* OUTCOME_GOOD, OUTCOME_IDLE, or OUTCOME_UNUSABLE with words. */
+/* OUTCOME_GOOD, OUTCOME_IDLE, or with words OUTCOME_UNUSABLE, OUTCOME_TOO_LARGE or OUTCOME_LOCAL. */
 static enum outcome judge(const struct keep *k, const struct item *i, struct pgofs_error *err)
 {
 	struct pgofs_profile_info info = { .n_samples = UINT64_MAX };
