@@ -73,7 +73,7 @@ static const struct pgofs_option options[] = {
 	  "where profiles wait while they cannot be delivered" },
 	{ "spool-size", 0, PGOFS_OPTION_SIZE, AT(spool_bytes), "1GiB", "SIZE", "drop the oldest beyond this" },
 	{ "spool-age", 0, PGOFS_OPTION_DURATION, AT(spool_age_ns), "7d", "TIME",
-	  "drop what waited longer; 0: nothing" },
+	  "drop what waits and is older; 0: nothing" },
 	{ "max-profile", 0, PGOFS_OPTION_SIZE, AT(max_profile_bytes), "64MiB", "SIZE", "largest profile taken" },
 	{ "max-inflated", 0, PGOFS_OPTION_SIZE, AT(max_inflated_bytes), "1GiB", "SIZE", "the same, inflated" },
 	{ "memory", 0, PGOFS_OPTION_SIZE, AT(memory_bytes), "256MiB", "SIZE", "profiles held in memory, in all" },

@@ -140,13 +140,29 @@ static void unlink_entry(struct spool *s, struct entry *e)
 	s->memory_bytes -= memory_of(e);
 }
 
-/* The oldest that nobody holds; of all, or of those in memory. */
-static struct entry *oldest(const struct spool *s, bool in_memory)
+static bool is_any(const struct entry *e)
+{
+	return true;
+}
+
+static bool is_in_memory(const struct entry *e)
+{
+	return e->bytes != NULL;
+}
+
+/* Its lane was tried since anything of it was delivered, and waits. */
+static bool is_stuck(const struct entry *e)
+{
+	return e->lane->retry_ns != 0;
+}
+
+/* The oldest that nobody holds, of those that are such. */
+static struct entry *oldest(const struct spool *s, bool (*is_such)(const struct entry *))
 {
 	struct entry *found = NULL;
 	for (const struct lane *l = s->lanes; l; l = l->next) {
 		struct entry *e = l->head;
-		while (e && (e->held || (in_memory && !e->bytes)))
+		while (e && (e->held || !is_such(e)))
 			e = e->next;
 		if (e && (!found || e->seen.taken_ns < found->seen.taken_ns))
 			found = e;
@@ -161,32 +177,37 @@ static struct entry **end_of(struct entry **list)
 	return list;
 }
 
-/* Moves to `victims` what is too old, and what must go to make room for `extra` bytes. */
-static void collect_victims(struct spool *s, uint64_t extra, struct entry **victims)
+static struct entry **drop(struct spool *s, struct entry *e, struct entry **victims)
 {
-	victims = end_of(victims);
-	int64_t oldest_allowed = s->config.max_age_ns ? pgofs_now_ns() - s->config.max_age_ns : INT64_MIN;
-	for (struct entry *e; (e = oldest(s, false)); victims = &e->next) {
-		bool old = e->seen.taken_ns < oldest_allowed;
-		if (!old && s->stats.bytes + extra <= s->config.max_bytes)
-			return;
-		s->stats.n_dropped_old += old;
-		s->stats.n_dropped_full += !old;
-		unlink_entry(s, e);
-		*victims = e;
-	}
+	unlink_entry(s, e);
+	return &(*victims = e)->next;
 }
 
-/* The same for those in memory alone. */
+/* Moves to `victims` what is too old. By the wall clock, which may jump; so nothing that could be delivered. */
+static void drop_old(struct spool *s, struct entry **victims)
+{
+	int64_t oldest_allowed = s->config.max_age_ns ? pgofs_now_ns() - s->config.max_age_ns : INT64_MIN;
+	victims = end_of(victims);
+	for (struct entry *e; (e = oldest(s, is_stuck)) && e->seen.taken_ns < oldest_allowed; s->stats.n_dropped_old++)
+		victims = drop(s, e, victims);
+}
+
+/* Likewise what must go to make room for `extra` bytes. */
+static void make_room(struct spool *s, uint64_t extra, struct entry **victims)
+{
+	victims = end_of(victims);
+	for (struct entry *e; s->stats.bytes + extra > s->config.max_bytes && (e = oldest(s, is_any));
+	     s->stats.n_dropped_full++)
+		victims = drop(s, e, victims);
+}
+
+/* Likewise among those in memory alone. */
 static void make_memory(struct spool *s, uint64_t extra, struct entry **victims)
 {
 	victims = end_of(victims);
-	for (struct entry *e; s->memory_bytes + extra > s->config.max_memory_bytes && (e = oldest(s, true));
-	     victims = &e->next) {
-		s->stats.n_dropped_full++;
-		unlink_entry(s, e);
-		*victims = e;
-	}
+	for (struct entry *e; s->memory_bytes + extra > s->config.max_memory_bytes && (e = oldest(s, is_in_memory));
+	     s->stats.n_dropped_full++)
+		victims = drop(s, e, victims);
 }
 
 static void end_entry(struct spool *s, struct entry *e)
@@ -222,7 +243,7 @@ void spool_persist(struct spool *s)
 	while (r == 0) {
 		{
 			PGOFS_LOCKED(&s->lock);
-			e = s->stats.n_in_memory ? oldest(s, true) : NULL;
+			e = s->stats.n_in_memory ? oldest(s, is_in_memory) : NULL;
 			if (!e)
 				return;
 			e->held = true;
@@ -250,7 +271,8 @@ static struct entry *prepare(struct spool *s, const char *app, const char *path,
 		struct lane *l = e ? lane_of(s, app) : NULL;
 		if (l) {
 			e->lane = l;
-			collect_victims(s, size_bytes, &victims);
+			drop_old(s, &victims);
+			make_room(s, size_bytes, &victims);
 		} else if (e) {
 			entry_free(STEAL(e));
 		}
@@ -316,7 +338,7 @@ const struct spool_entry *spool_take(struct spool *s)
 	pthread_mutex_lock(&s->lock);
 	while (!s->stopped && !taken) {
 		int64_t wake_ns;
-		collect_victims(s, 0, &victims);
+		drop_old(s, &victims);
 		struct lane *l = due_lane(s, pgofs_monotonic_ns(), &wake_ns);
 		if (l) {
 			l->head->held = true;

@@ -20,7 +20,7 @@ struct spool_config {
 	const char *into; /* where its profiles go in the end: it may not lie in that, nor that in it */
 	uint64_t max_bytes;
 	uint64_t max_memory_bytes; /* of those that are in memory, be it that the disk refuses them */
-	int64_t max_age_ns;        /* since it was collected, as the time in its name says; 0: no limit */
+	int64_t max_age_ns;        /* of one that cannot be delivered, since the time in its name; 0: no limit */
 };
 
 /* Opens, and finds what an earlier run left. -EBUSY another process has this directory; -EINVAL it is not ours to remove files from; else what

@@ -566,7 +566,9 @@ class Spool(Fleet):
         self.assertEqual(dropped, [f"2026/01/01/0000{i:02}.000Z-x.pprof" for i in range(len(dropped))])
 
     def test_once_fails_where_something_was_dropped(self):
-        spool = self.leave({"2001/01/01/000000Z-x.pprof": b"x"})
+        spool = self.leave({"a/2001/01/01/000000Z-x.pprof": b"x"})
+        self.into.mkdir()
+        (self.into / "a").touch()  # no directory
         code, collector = self.once(f"--target=a={self.server.url('good', 'a')}", f"--spool={spool}")
         self.assertEqual(code, 1, collector.log)
         self.assertIn("profile dropped", collector.log)
