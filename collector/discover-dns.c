@@ -26,6 +26,10 @@
 
 #define SERVICE_MAX ((size_t)64 << 10) /* a name and its addresses: more than an answer has room for */
 
+static const struct ares_addrinfo_hints hints = { .ai_family = AF_UNSPEC,
+						  .ai_flags = ARES_AI_NOSORT,
+						  .ai_socktype = SOCK_STREAM };
+
 struct question {
 	struct question *next;
 	struct dns *dns;
@@ -185,10 +189,6 @@ static void on_host(void *context, int status, int n_timeouts, struct ares_addri
 		ares_freeaddrinfo(info);
 	release(q);
 }
-
-static const struct ares_addrinfo_hints hints = { .ai_family = AF_UNSPEC,
-						  .ai_flags = ARES_AI_NOSORT,
-						  .ai_socktype = SOCK_STREAM };
 
 static void look_up(struct question *q, const struct ares_srv_reply *service)
 {

@@ -2,7 +2,9 @@
 """A fleet for some time: 200 targets, a tenth of them slow, dead, wrong, endless or lying, into a mount that is killed and comes back.
 
 Every good profile must arrive exactly once; memory and descriptors stay flat; the merged file is what Go's own tool makes of the same
-files. $PGOFS_SOAK_SECONDS (30) is how long; the numbers are printed.
+files. $PGOFS_SOAK_SECONDS (30) is how long; the numbers are printed:
+
+    PGOFS_SOAK_SECONDS=240 meson test -C BUILD soak -v -t 3
 """
 import gzip
 import json
