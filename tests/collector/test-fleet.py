@@ -130,6 +130,16 @@ class Discovery(Fleet):
         collector.until(lambda: len(self.server.served["dns"]) > n, "a profile from where it was")
         self.assertEqual(collector.stop(), 0, collector.log)
 
+    def test_a_service_of_every_name_is_none(self):
+        names = NameServer()
+        self.addCleanup(names.close)
+        names.records["*", A] = ["127.0.0.1"]
+        names.records["srv.test", SRV] = [("*", self.server.port)]
+        code, collector = self.once(f"--dns-server={names.address}", "--dns-srv=srv.test", f"--target=far=http://far.test:{self.server.port}/good/far")
+        self.assertEqual(code, 1)
+        self.assertIn("name has a bad address name=srv.test", collector.log)
+        self.assertEqual(self.server.requests["far"], [], "a name server said where another target is")
+
     def test_an_address_of_each_family_is_one_target(self):
         names = NameServer()
         self.addCleanup(names.close)
