@@ -390,7 +390,8 @@ static bool has_ended(int r, const char *directory)
 static bool stop_threads(struct collector *c)
 {
 	int64_t until_ns = pgofs_monotonic_ns() + STOP_NS;
-	bool ended = has_ended(keep_finish(c->keep, until_ns), c->config->spool);
+	int64_t keep_ns = until_ns - STOP_NS / 10; /* so that the other thread has a moment */
+	bool ended = has_ended(keep_finish(c->keep, keep_ns), c->config->spool);
 	if (!ended)
 		c->n_lost = keep_pending(c->keep);
 	else if (c->deliver)

@@ -140,7 +140,8 @@ class Mounts(Machine):
         fuse.hung = True
         collector.until(lambda: len(self.server.requests["a"]) >= 2, "a second request")
         self.assertEqual(collector.stop(), 1, collector.log)
-        self.assertIn(f"stopping without waiting any longer for directory={spool}", collector.log)
+        waited = [line.split("directory=")[1] for line in collector.lines if "stopping without waiting any longer" in line]
+        self.assertEqual(waited, [str(spool)])
         self.assertRegex(collector.log, r"profiles lost profiles=\d")
 
 
