@@ -90,13 +90,16 @@ class Case(unittest.TestCase):
         return collector
 
     def stored(self, into=None):
-        """The bytes of every file, by path; a file that is no finished profile fails the test."""
+        """The bytes of every file, by path. What a collector removes meanwhile, directories included, may be missing."""
         into = into or self.into
         found = {}
-        for path in sorted(into.rglob("*")):
-            if path.is_file() and not path.name.startswith("."):
-                found[path.relative_to(into).as_posix()] = path.read_bytes()
-        return found
+        for top, _, names in os.walk(into):
+            for path in (pathlib.Path(top, name) for name in names if not name.startswith(".")):
+                try:
+                    found[path.relative_to(into).as_posix()] = path.read_bytes()
+                except FileNotFoundError:
+                    pass
+        return dict(sorted(found.items()))
 
     def assert_tidy(self, into=None):
         into = into or self.into
