@@ -1,6 +1,7 @@
 /* The kernel's requests: making, removing and moving names.
  *
- * A name means the visible spooled file, where there is one, else what is stored. */
+ * A name means the visible spooled file, where there is one, else what is stored. Between the two it changes when somebody's close() has
+ * stored the file: who found it in the spool, and then does not find it there, looks for it in storage. */
 #include "fuse-internal.h"
 
 #include <errno.h>
@@ -17,18 +18,19 @@ static void reply(struct pgofs_call *c, int r)
 	fuse_reply_err(c->req, 0);
 }
 
+static int unlink_path(struct pgofs_call *c)
+{
+	_cleanup_(pgofs_spooled_unrefp) struct pgofs_spooled *f = pgofs_spool_find(c->fuse->spool, c->path);
+	return f && pgofs_spooled_unlink(f) ? 0 : pgofs_tree_remove(c->fuse->tree, c->path, &c->err);
+}
+
 void pgofs_op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct pgofs_call c;
 	pgofs_call_init(&c, req, PGOFS_OP_UNLINK);
 	int r = pgofs_call_change(&c, parent, name);
-	if (r == 0) {
-		_cleanup_(pgofs_spooled_unrefp) struct pgofs_spooled *f = pgofs_spool_find(c.fuse->spool, c.path);
-		if (f)
-			pgofs_spooled_unlink(f);
-		else
-			r = pgofs_tree_remove(c.fuse->tree, c.path, &c.err);
-	}
+	if (r == 0)
+		r = unlink_path(&c);
 	if (r == 0)
 		pgofs_inodes_unname(c.fuse->inodes, c.path);
 	reply(&c, r);
@@ -102,6 +104,7 @@ static int is_stored(struct pgofs_call *c, const char *path)
 	}
 }
 
+/* 1: it is in the spool no longer. */
 static int rename_spooled(struct pgofs_call *c, struct pgofs_spooled *f, const char *to, bool keep)
 {
 	struct pgofs_spool_move move = {
@@ -149,7 +152,9 @@ static int rename_path(struct pgofs_call *c, const char *to, unsigned flags)
 		return -EINVAL;
 	if (over && keep)
 		return -EEXIST;
-	int r = f ? rename_spooled(c, f, to, keep) : rename_stored(c, to, keep);
+	int r = f ? rename_spooled(c, f, to, keep) : 1;
+	if (r > 0)
+		r = rename_stored(c, to, keep);
 	if (r == 0)
 		pgofs_inodes_rename(c->fuse->inodes, c->path, to);
 	return r;

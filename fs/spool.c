@@ -477,16 +477,17 @@ int pgofs_spooled_store(struct pgofs_spooled *f, struct pgofs_tree *tree, struct
 	return 0;
 }
 
-void pgofs_spooled_unlink(struct pgofs_spooled *f)
+bool pgofs_spooled_unlink(struct pgofs_spooled *f)
 {
 	PGOFS_LOCKED(&f->spool->lock);
 	wait_stored(f);
-	if (!f->visible) /* it was stored while we waited */
-		return;
+	if (!f->visible)
+		return false;
 	f->unlinked = true;
 	hide(f);
 	if (!f->n_open)
 		end(f);
+	return true;
 }
 
 static void set_path(struct pgofs_spooled *f, char *path)
@@ -513,7 +514,7 @@ int pgofs_spooled_rename(struct pgofs_spooled *f, const struct pgofs_spool_move 
 	PGOFS_LOCKED(&f->spool->lock);
 	wait_stored(f);
 	if (!f->visible)
-		return -ENOENT;
+		return 1;
 	if (move->stores && f->len && !being_written(f)) {
 		int r = store_as(f, path, move->flags, tree, err);
 		if (r < 0)

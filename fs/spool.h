@@ -80,11 +80,11 @@ bool pgofs_spooled_is_dirty(struct pgofs_spooled *f);
 /* Stores it, where it is one that stores, is not empty, and changed since. Errors of pgofs_tree_store; the bytes stay. */
 int pgofs_spooled_store(struct pgofs_spooled *f, struct pgofs_tree *tree, struct pgofs_error *err);
 
-/* The name goes; it will not be stored. */
-void pgofs_spooled_unlink(struct pgofs_spooled *f);
+/* The name goes; it will not be stored. False where the name means something else by now: what is stored there, most likely this. */
+bool pgofs_spooled_unlink(struct pgofs_spooled *f);
 
 /* To another path. A closed (settled) file with bytes whose new path is a profile's is stored there at once: on failure all is as before. `flags`
- * as for pgofs_tree_store; `exists`: a profile is stored there. */
+ * as for pgofs_tree_store; `exists`: a profile is stored there. 1, and nothing was done: as for _unlink, the name means something else by now. */
 struct pgofs_spool_move {
 	const char *to;
 	bool stores;

@@ -193,6 +193,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.s3.closing.wait(after_s)
         self.obey(request)
 
+    def fault_held(self, request):
+        """Obeyed, once the test lets it go."""
+        self.s3.let_go.wait(60)
+        self.obey(request)
+
     def fault_too_short_a_length(self, request):
         status, body, headers = self.s3.obey(request)
         self.answer(status, body[:-3], {**headers, "Content-Length": str(len(body) - 3)})
@@ -282,7 +287,7 @@ class Server:
         self.n_requests = self.n_connections = 0
         self.n_now = self.most_at_once = 0  # requests under way
         self.lock = threading.RLock()
-        self.closing = threading.Event()
+        self.let_go, self.closing = threading.Event(), threading.Event()
         self.http = Threads(("127.0.0.1", 0), Handler)
         self.http.s3 = self
         if tls:
@@ -296,6 +301,7 @@ class Server:
         return self
 
     def __exit__(self, *_):
+        self.let_go.set()
         self.closing.set()
         self.http.shutdown()
         self.http.server_close()
