@@ -74,7 +74,7 @@ static int compare_dirs(const void *a, const void *b)
 /* ---- many listings at once ---- */
 
 struct fetching {
-	struct pgofs_catalog *catalog;
+	const struct pgofs_walk *walk;
 	char *const *paths;
 	struct pgofs_listing **listings;
 	size_t *missing; /* those that are not known here */
@@ -84,7 +84,7 @@ static int list_one(void *context, size_t i, struct pgofs_error *err)
 {
 	struct fetching *f = context;
 	size_t at = f->missing[i];
-	return pgofs_catalog_list(f->catalog, f->paths[at], &f->listings[at], err);
+	return pgofs_catalog_list(f->walk->catalog, f->paths[at], &f->listings[at], err);
 }
 
 struct listings {
@@ -99,7 +99,7 @@ static void listings_done(struct listings *l)
 	free(l->items);
 }
 
-static int list_all(struct pgofs_catalog *c, const struct pgofs_dirs *dirs, unsigned n_parallel, struct listings *ret,
+static int list_all(const struct pgofs_walk *walk, const struct pgofs_dirs *dirs, struct listings *ret,
 		    struct pgofs_error *err)
 {
 	_cleanup_(listings_done) struct listings l = { calloc(dirs->n + 1, sizeof *l.items), dirs->n };
@@ -110,12 +110,12 @@ static int list_all(struct pgofs_catalog *c, const struct pgofs_dirs *dirs, unsi
 		return pgofs_error_errno(err, -ENOMEM, "list");
 	}
 	for (size_t i = 0; i < dirs->n; i++) {
-		l.items[i] = pgofs_catalog_peek(c, dirs->paths[i]);
+		l.items[i] = pgofs_catalog_peek(walk->catalog, dirs->paths[i]);
 		if (!l.items[i])
 			missing[n_missing++] = i;
 	}
-	struct fetching f = { c, dirs->paths, l.items, missing };
-	int r = pgofs_parallel(n_missing, n_parallel, list_one, &f, err);
+	struct fetching f = { walk, dirs->paths, l.items, missing };
+	int r = pgofs_parallel(n_missing, walk->n_parallel, list_one, &f, err);
 	if (r < 0)
 		return r;
 	*ret = l;
@@ -159,12 +159,12 @@ static int add_children(struct pgofs_dirs *to, const char *dir, const struct pgo
 }
 
 /* From the directories of one level to those of the next. */
-static int descend(struct pgofs_catalog *c, struct pgofs_dirs *level, const struct pgofs_window *w, unsigned n_parallel,
+static int descend(const struct pgofs_walk *walk, struct pgofs_dirs *level, const struct pgofs_window *w,
 		   struct pgofs_error *err)
 {
 	_cleanup_(listings_done) struct listings l = { 0 };
 	_cleanup_(pgofs_dirs_done) struct pgofs_dirs next = { 0 };
-	int r = list_all(c, level, n_parallel, &l, err);
+	int r = list_all(walk, level, &l, err);
 	for (size_t i = 0; r == 0 && i < l.n; i++) {
 		r = add_children(&next, level->paths[i], l.items[i], w);
 		if (r < 0)
@@ -193,20 +193,20 @@ static int name_days(struct pgofs_dirs *level, int64_t first, int64_t last)
 	return 0;
 }
 
-int pgofs_days_of(struct pgofs_catalog *c, const char *app, const struct pgofs_window *window, unsigned n_parallel,
-		  struct pgofs_dirs *ret, struct pgofs_error *err)
+int pgofs_days_of(const struct pgofs_walk *walk, struct pgofs_dirs *ret, struct pgofs_error *err)
 {
 	_cleanup_(pgofs_dirs_done) struct pgofs_dirs level = { 0 };
-	int r = add_dir(&level, "", app ? app : "");
-	if (r == 0 && !app)
-		r = descend(c, &level, NULL, n_parallel, err);
+	const struct pgofs_window *window = walk->window;
+	int r = add_dir(&level, "", walk->app ? walk->app : "");
+	if (r == 0 && !walk->app)
+		r = descend(walk, &level, NULL, err);
 
 	int64_t first = window->from_ns / PGOFS_NS_PER_DAY, last = (window->to_ns - 1) / PGOFS_NS_PER_DAY;
 	if (r == 0 && last - first < NAMED_DAYS_MAX) {
 		r = name_days(&level, first, last);
 	} else {
 		for (int depth = 0; depth < 3 && r == 0; depth++)
-			r = descend(c, &level, window, n_parallel, err);
+			r = descend(walk, &level, window, err);
 	}
 	if (r < 0)
 		return r;
@@ -234,15 +234,14 @@ static void days_free(struct pgofs_days *d)
 }
 PGOFS_DEFINE_FREEP(struct pgofs_days, days_free)
 
-static int list_days(struct pgofs_catalog *c, const char *app, const struct pgofs_window *window, unsigned n_parallel,
-		     struct pgofs_days **ret, struct pgofs_error *err)
+static int list_days(const struct pgofs_walk *walk, struct pgofs_days **ret, struct pgofs_error *err)
 {
 	_cleanup_(days_freep) struct pgofs_days *days = calloc(1, sizeof *days);
 	if (!days)
 		return pgofs_error_errno(err, -ENOMEM, "select profiles");
-	int r = pgofs_days_of(c, app, window, n_parallel, &days->dirs, err);
+	int r = pgofs_days_of(walk, &days->dirs, err);
 	if (r == 0)
-		r = list_all(c, &days->dirs, n_parallel, &days->listings, err);
+		r = list_all(walk, &days->dirs, &days->listings, err);
 	if (r == 0)
 		*ret = STEAL(days);
 	return r;
@@ -363,14 +362,6 @@ static int select_of(struct pgofs_days *days, const struct pgofs_window *window,
 	return 0;
 }
 
-int pgofs_selection_new(struct pgofs_catalog *c, const char *app, const struct pgofs_window *window,
-			unsigned n_parallel, struct pgofs_selection **ret, struct pgofs_error *err)
-{
-	struct pgofs_days *days;
-	int r = list_days(c, app, window, n_parallel, &days, err);
-	return r < 0 ? r : select_of(days, window, ret, err);
-}
-
 int pgofs_selection_hour(const struct pgofs_selection *s, const char *dir, int64_t hour_ns, struct pgofs_input **ret,
 			 size_t *ret_n)
 {
@@ -473,21 +464,20 @@ static void keep(struct pgofs_selections *m, struct pgofs_selection *s)
 	m->n++;
 }
 
-int pgofs_selections_get(struct pgofs_selections *m, struct pgofs_catalog *c, const char *app,
-			 const struct pgofs_window *window, unsigned n_parallel, struct pgofs_selection **ret,
+int pgofs_selections_get(struct pgofs_selections *m, const struct pgofs_walk *walk, struct pgofs_selection **ret,
 			 struct pgofs_error *err)
 {
-	struct pgofs_days *days;
-	int r = list_days(c, app, window, n_parallel, &days, err);
+	struct pgofs_days *days = NULL;
+	int r = list_days(walk, &days, err);
 	if (r < 0)
 		return r;
-	struct pgofs_selection *s = find(m, days, window);
+	struct pgofs_selection *s = find(m, days, walk->window);
 	if (s) {
 		days_free(days);
 		*ret = s;
 		return 0;
 	}
-	r = select_of(days, window, ret, err);
+	r = select_of(days, walk->window, ret, err);
 	if (r == 0)
 		keep(m, *ret);
 	return r;

@@ -34,13 +34,17 @@ struct pgofs_selection {
 	int64_t before_ns, first_ns, last_ns, after_ns;
 };
 
-/* The profiles of `app`, or of all where it is NULL, that were taken in the window. May be empty. Lists what is not known, n_parallel
- * directories at a time. */
-int pgofs_selection_new(struct pgofs_catalog *c, const char *app, const struct pgofs_window *window,
-			unsigned n_parallel, struct pgofs_selection **ret, struct pgofs_error *err);
 struct pgofs_selection *pgofs_selection_ref(struct pgofs_selection *s);
 void pgofs_selection_unref(struct pgofs_selection *s);
 PGOFS_DEFINE_FREEP(struct pgofs_selection, pgofs_selection_unref)
+
+/* A part of the tree to be walked: what is not known of it is listed, n_parallel directories at a time. */
+struct pgofs_walk {
+	struct pgofs_catalog *catalog;     /* borrowed, as what follows */
+	const char *app;                   /* NULL: all of them */
+	const struct pgofs_window *window; /* may be the whole of time */
+	unsigned n_parallel;
+};
 
 /* Selections made lately. Threads: any; one mutex, which is a leaf. `max_bytes` bounds what is held, listings included. */
 struct pgofs_selections;
@@ -48,10 +52,9 @@ struct pgofs_selections *pgofs_selections_new(uint64_t max_bytes);
 void pgofs_selections_free(struct pgofs_selections *m);
 PGOFS_DEFINE_FREEP(struct pgofs_selections, pgofs_selections_free)
 
-/* As pgofs_selection_new; but where the listings are the very ones that an earlier selection was made of, and the window has the same
- * inputs, it is that selection again, and what this costs does not depend on their number. */
-int pgofs_selections_get(struct pgofs_selections *m, struct pgofs_catalog *c, const char *app,
-			 const struct pgofs_window *window, unsigned n_parallel, struct pgofs_selection **ret,
+/* The profiles that were taken in the window. May be empty. Where the listings are the very ones that an earlier selection was made of, and the
+ * window has the same inputs, it is that selection again, and what this costs does not depend on their number. */
+int pgofs_selections_get(struct pgofs_selections *m, const struct pgofs_walk *walk, struct pgofs_selection **ret,
 			 struct pgofs_error *err);
 
 /* All that the listings of these days have in an hour of the directory `dir`, one of the inputs'; also what is outside the window. In byte
@@ -68,12 +71,10 @@ uint64_t pgofs_input_hash(const struct pgofs_input *input);
 /* Adds to a digest what tells an input from any other: "PATH NUL VERSION NUL SIZE NUL". -ENOMEM. */
 int pgofs_input_digest(EVP_MD_CTX *digest, const struct pgofs_input *input);
 
-/* The directories, from `app` (or every app) down to days, that the window touches and that are in the storage: each level's paths, in byte
- * order of "PATH/". Used to walk a part of the tree; the window may be the whole of time. */
+/* The days that the window touches and that are in the storage: their paths, in byte order of "PATH/". */
 struct pgofs_dirs {
 	char **paths;
 	size_t n, cap;
 };
-int pgofs_days_of(struct pgofs_catalog *c, const char *app, const struct pgofs_window *window, unsigned n_parallel,
-		  struct pgofs_dirs *ret, struct pgofs_error *err);
+int pgofs_days_of(const struct pgofs_walk *walk, struct pgofs_dirs *ret, struct pgofs_error *err);
 void pgofs_dirs_done(struct pgofs_dirs *d);

@@ -92,7 +92,10 @@ static int remove_from_day(struct removing *r, const char *dir, const struct pgo
 
 static int remove_window(struct removing *r, const char *app, const struct pgofs_window *w, struct pgofs_dirs *ret_days)
 {
-	int result = pgofs_days_of(r->t->catalog, app, w, r->t->config.n_fetch, ret_days, r->err);
+	const struct pgofs_walk walk = {
+		.catalog = r->t->catalog, .app = app, .window = w, .n_parallel = r->t->config.n_fetch
+	};
+	int result = pgofs_days_of(&walk, ret_days, r->err);
 	for (size_t i = 0; result == 0 && i < ret_days->n; i++)
 		result = remove_from_day(r, ret_days->paths[i], w);
 	return result < 0 ? result : r->result;

@@ -190,8 +190,11 @@ static int select_window(struct pgofs_tree *t, const struct pgofs_path *p, const
 			 struct pgofs_selection **ret, struct pgofs_error *err)
 {
 	char app[PGOFS_APP_MAX + 1];
-	return pgofs_selections_get(t->selections, t->catalog, pgofs_tree_app_of(p, app), window, t->config.n_fetch,
-				    ret, err);
+	const struct pgofs_walk walk = { .catalog = t->catalog,
+					 .app = pgofs_tree_app_of(p, app),
+					 .window = window,
+					 .n_parallel = t->config.n_fetch };
+	return pgofs_selections_get(t->selections, &walk, ret, err);
 }
 
 static int take_snapshot(struct pgofs_tree *t, const struct pgofs_path *p, struct pgofs_snapshot **ret,

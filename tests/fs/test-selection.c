@@ -38,14 +38,28 @@ static void put(const char *key)
 	pgofs_catalog_note_put(catalog, key, &stored);
 }
 
+/* A selection; where `kept` is NULL it is made anew. */
+static struct pgofs_selection *select_from(struct pgofs_selections *kept, const char *app, const struct pgofs_window *w)
+{
+	_cleanup_(pgofs_selections_freep) struct pgofs_selections *none = pgofs_selections_new(0);
+	const struct pgofs_walk walk = { .catalog = catalog, .app = app, .window = w, .n_parallel = 4 };
+	struct pgofs_selection *s = NULL;
+	cr_assert_eq(pgofs_selections_get(kept ? kept : none, &walk, &s, NULL), 0);
+	return s;
+}
+
+static struct pgofs_selection *select_named(const char *app, const char *window)
+{
+	struct pgofs_window w;
+	cr_assert_eq(pgofs_window_parse(window, strlen(window), DAY_NS + 12 * PGOFS_NS_PER_HOUR, &w), 0);
+	return select_from(NULL, app, &w);
+}
+
 /* The paths, one a line. */
 static const char *select_paths(const char *app, const char *window)
 {
 	static char text[8192];
-	_cleanup_(pgofs_selection_unrefp) struct pgofs_selection *s = NULL;
-	struct pgofs_window w;
-	cr_assert_eq(pgofs_window_parse(window, strlen(window), DAY_NS + 12 * PGOFS_NS_PER_HOUR, &w), 0);
-	cr_assert_eq(pgofs_selection_new(catalog, app, &w, 4, &s, NULL), 0);
+	_cleanup_(pgofs_selection_unrefp) struct pgofs_selection *s = select_named(app, window);
 	text[0] = '\0';
 	for (size_t i = 0; i < s->n; i++) {
 		char path[PGOFS_PATH_SIZE];
@@ -146,10 +160,7 @@ Test(selection, asks_for_many_days_side_by_side)
 
 static void fingerprint(const char *app, const char *window, uint8_t ret[static PGOFS_FINGERPRINT_SIZE])
 {
-	_cleanup_(pgofs_selection_unrefp) struct pgofs_selection *s = NULL;
-	struct pgofs_window w;
-	cr_assert_eq(pgofs_window_parse(window, strlen(window), DAY_NS + 12 * PGOFS_NS_PER_HOUR, &w), 0);
-	cr_assert_eq(pgofs_selection_new(catalog, app, &w, 4, &s, NULL), 0);
+	_cleanup_(pgofs_selection_unrefp) struct pgofs_selection *s = select_named(app, window);
 	memcpy(ret, s->fingerprint, PGOFS_FINGERPRINT_SIZE);
 }
 
@@ -172,22 +183,16 @@ Test(selection, has_one_fingerprint_for_one_set)
 
 static struct pgofs_selection *lately(struct pgofs_selections *m, const char *app, int64_t from_s, int64_t to_s)
 {
-	struct pgofs_selection *s = NULL;
 	const struct pgofs_window w = { DAY_NS + from_s * PGOFS_NS_PER_S, DAY_NS + to_s * PGOFS_NS_PER_S };
-	cr_assert_eq(pgofs_selections_get(m, catalog, app, &w, 4, &s, NULL), 0);
-	return s;
+	return select_from(m, app, &w);
 }
 
 /* Are the inputs of the two windows one selection? */
 static bool shares(struct pgofs_selections *m, struct pgofs_selection *one, int64_t from_s, int64_t to_s)
 {
 	_cleanup_(pgofs_selection_unrefp) struct pgofs_selection *s = lately(m, "app", from_s, to_s);
-	uint8_t other[PGOFS_FINGERPRINT_SIZE];
-	_cleanup_(pgofs_selection_unrefp) struct pgofs_selection *anew = NULL;
-	const struct pgofs_window w = { DAY_NS + from_s * PGOFS_NS_PER_S, DAY_NS + to_s * PGOFS_NS_PER_S };
-	cr_assert_eq(pgofs_selection_new(catalog, "app", &w, 4, &anew, NULL), 0);
-	memcpy(other, anew->fingerprint, sizeof other);
-	cr_assert_arr_eq(s->fingerprint, other, sizeof other);
+	_cleanup_(pgofs_selection_unrefp) struct pgofs_selection *anew = lately(NULL, "app", from_s, to_s);
+	cr_assert_arr_eq(s->fingerprint, anew->fingerprint, sizeof s->fingerprint);
 	return s == one;
 }
 
