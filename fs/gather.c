@@ -10,6 +10,7 @@
  * much, or too little, is left as it is stored, and the consumer inflates it when its turn has come: one at a time. */
 #include "gather.h"
 
+#include "patience.h"
 #include "stages.h"
 
 #include <pgofs/cleanup.h>
@@ -287,6 +288,9 @@ static int consume(struct ring *r, struct pgofs_error *err)
 {
 	int result = 0;
 	for (size_t i = 0; i < r->g->n && result >= 0; i++) {
+		result = pgofs_patience_left(r->g->patience, err);
+		if (result < 0)
+			return pgofs_error_wrap(err, result, "%zu of %zu profiles were merged", i, r->g->n);
 		struct slot *s = take_next(r);
 		result = hand_over(r, i, s, err);
 		give_back(r, s);

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct pgofs_patience;
 struct pgofs_stages;
 
 struct pgofs_gather {
@@ -35,7 +36,8 @@ struct pgofs_gather {
 	unsigned n_inflate;   /* of these, inflated at the same time; at least 1 */
 	size_t raw_max_bytes; /* of one input, inflated */
 	size_t memory_bytes;  /* held ahead of `each`, about; one input more where it alone is larger */
-	struct pgofs_stages *stages; /* nullable; of it, inflating is counted here */
+	const struct pgofs_patience *patience; /* nullable; asked before each input's turn */
+	struct pgofs_stages *stages;           /* nullable; of it, inflating is counted here */
 };
 
 /* Inputs under way at one time are i .. i+n-1 for some i and at most this n. */

@@ -83,6 +83,7 @@ int pgofs_merging_gather(const struct pgofs_merging_some *some, struct pgofs_err
 		.n_inflate = pgofs_merging_n_inflate(),
 		.raw_max_bytes = m->raw_max_bytes,
 		.memory_bytes = m->memory_bytes,
+		.patience = m->patience,
 		.stages = m->stages,
 	};
 	if (!some->n)

@@ -226,13 +226,15 @@ static int prepare(struct work *w, struct pgofs_error *err)
 					     .selection = x->selection,
 					     .kept = x->kept,
 					     .rollups = x->rollups,
+					     .patience = x->merging->patience,
 					     .now_ns = x->now_ns };
 	w->queue.rollups = x->rollups;
+	w->queue.patience = x->merging->patience;
 	w->merge = calloc(x->parts->n, sizeof *w->merge);
-	int r = w->merge ? pgofs_parts_plan_make(&w->plan) : -ENOMEM;
+	int r = w->merge ? pgofs_parts_plan_make(&w->plan, err) : -ENOMEM;
 	if (r == 0)
 		r = list_missing(w);
-	return r < 0 ? pgofs_error_errno(err, r, "merge") : 0;
+	return r < 0 ? pgofs_error_wrap(err, r, "merge") : 0;
 }
 
 int pgofs_merging_parts_run(struct pgofs_merging_parts *x, struct pgofs_bytes **ret, struct pgofs_error *err)

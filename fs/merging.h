@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct pgofs_patience;
 struct pgofs_stages;
 
 struct pgofs_merging {
@@ -29,7 +30,8 @@ struct pgofs_merging {
 
 	void (*progress)(void *context, size_t n_done, size_t n); /* nullable; once an input */
 	void *progress_context;
-	struct pgofs_stages *stages; /* nullable; counted up */
+	const struct pgofs_patience *patience; /* nullable */
+	struct pgofs_stages *stages;           /* nullable; counted up */
 
 	unsigned n_fetch;
 	size_t raw_max_bytes; /* of an input, and of what the merge itself may hold */
@@ -37,7 +39,7 @@ struct pgofs_merging {
 };
 
 /* In gzip, but for the text. -ENODATA where no input was usable (a report is made all the same) or a .pgo would be empty; -EFBIG where the merge grew past
- * raw_max_bytes. */
+ * raw_max_bytes; and when patience has come to an end. */
 int pgofs_merging_run(const struct pgofs_merging *m, struct pgofs_bytes **ret, struct pgofs_error *err);
 
 /* ---- The steps of it, for who merges in parts (merging-parts.h) ---- */

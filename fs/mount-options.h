@@ -22,7 +22,7 @@ struct pgofs_mount_options {
 	struct pgofs_tree_options tree;
 	bool help, foreground, allow_other, allow_root, auto_unmount, stats, verbose, debug;
 	char *uid_word, *gid_word, *umask_word, *file_mode_word, *dir_mode_word, *fsname, *log_word;
-	int64_t idle_timeout_ns, ready_timeout_ns;
+	int64_t merge_timeout_ns, idle_timeout_ns, ready_timeout_ns;
 	uint64_t spool_bytes;
 	int64_t n_threads;
 	char *ready_fd_word;

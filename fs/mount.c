@@ -6,7 +6,8 @@
  * - Whoever waits (a parent, systemd, --ready-fd) hears "ready" once, and only after storage answered and the kernel asked its first
  *   question. Any failure before is an exit code and one line on stderr.
  * - No thread is older than the fork, and none but main takes SIGTERM: main alone waits in libfuse's loop.
- * - At the end requests under way are answered first, bounded by the storage's deadline; then the mount goes, lazily where files are open. */
+ * - At the end requests under way are answered first: merges are given up, so that takes one storage operation's deadline at the longest. Then the
+ *   mount goes, lazily where files are open. */
 #define FUSE_USE_VERSION 312
 
 #include "command.h"
@@ -191,6 +192,7 @@ static int open_tree(struct mount *m, struct pgofs_error *err)
 	struct pgofs_tree_config config = PGOFS_TREE_CONFIG_DEFAULTS;
 	pgofs_tree_options_apply(&o->tree, &config);
 	config.reads_again = true;
+	config.merge_ns = o->merge_timeout_ns;
 	config.refresh_ns -= kernel_ns(o);
 	return pgofs_tree_new(backend, &config, &m->tree, err);
 }
@@ -273,6 +275,24 @@ static int mount_it(struct mount *m, struct pgofs_error *err)
 			       "Without a mount, pgofs cat SOURCE PATH reads the same files");
 }
 
+/* For the handler. */
+static struct mount *serving;
+
+static void on_end(int signal)
+{
+	pgofs_tree_end(serving->tree);
+	fuse_session_exit(serving->session);
+}
+
+/* Not to be restarted: main waits for it in libfuse's loop. */
+static void handle_ends(struct mount *m)
+{
+	const struct sigaction ending = { .sa_handler = on_end };
+	serving = m;
+	sigaction(SIGTERM, &ending, NULL);
+	sigaction(SIGINT, &ending, NULL);
+}
+
 static int run_loop(struct mount *m, struct pgofs_error *err)
 {
 	sigset_t ends;
@@ -282,14 +302,13 @@ static int run_loop(struct mount *m, struct pgofs_error *err)
 		return pgofs_error_errno(err, -ENOMEM, "start");
 	}
 	fuse_loop_cfg_set_max_threads(loop, (unsigned)m->options.n_threads);
-	fuse_set_signal_handlers(m->session);
+	handle_ends(m);
 	sigemptyset(&ends);
 	sigaddset(&ends, SIGTERM);
 	sigaddset(&ends, SIGINT);
 	pthread_sigmask(SIG_UNBLOCK, &ends, NULL);
-	int r = fuse_session_loop_mt(m->session, loop); /* > 0: the signal that ended it */
+	int r = fuse_session_loop_mt(m->session, loop);
 	pthread_sigmask(SIG_BLOCK, &ends, NULL);
-	fuse_remove_signal_handlers(m->session);
 	fuse_loop_cfg_destroy(loop);
 	pthread_kill(m->keeper, SIGUSR2);
 	pthread_join(m->keeper, NULL);

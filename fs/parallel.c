@@ -10,6 +10,7 @@
 
 struct crowd {
 	pthread_mutex_t mutex;
+	const struct pgofs_patience *patience;
 	pgofs_parallel_fn fn;
 	void *context;
 	size_t next, n;
@@ -40,16 +41,21 @@ static void *work(void *context)
 	struct crowd *c = context;
 	for (size_t i; claim(c, &i);) {
 		struct pgofs_error err = { "" };
-		int r = c->fn(c->context, i, &err);
+		int r = pgofs_patience_left(c->patience, &err);
+		if (r == 0)
+			r = c->fn(c->context, i, &err);
 		if (r < 0)
 			fail(c, r, &err);
 	}
 	return NULL;
 }
 
-int pgofs_parallel(size_t n, unsigned n_threads, pgofs_parallel_fn fn, void *context, struct pgofs_error *err)
+int pgofs_parallel(size_t n, unsigned n_threads, const struct pgofs_patience *patience, pgofs_parallel_fn fn,
+		   void *context, struct pgofs_error *err)
 {
-	struct crowd c = { .mutex = PTHREAD_MUTEX_INITIALIZER, .fn = fn, .context = context, .n = n };
+	struct crowd c = {
+		.mutex = PTHREAD_MUTEX_INITIALIZER, .patience = patience, .fn = fn, .context = context, .n = n
+	};
 	pthread_t threads[THREADS_MAX];
 	unsigned started = 0;
 	while (started < THREADS_MAX && started + 1 < n_threads && started + 1 < n &&

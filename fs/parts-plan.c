@@ -248,7 +248,7 @@ static void take_answer(struct pgofs_parts_plan *p, const struct question *q)
 	}
 }
 
-static int ask_storage(struct pgofs_parts_plan *p, bool days)
+static int ask_storage(struct pgofs_parts_plan *p, bool days, struct pgofs_error *err)
 {
 	_cleanup_(asking_done) struct asking a = { .rollups = p->rollups };
 	int r = 0;
@@ -260,7 +260,7 @@ static int ask_storage(struct pgofs_parts_plan *p, bool days)
 			r = ask_for_minutes(p, i, &a);
 	}
 	if (r == 0)
-		r = pgofs_parallel(a.n, N_PARALLEL, ask_one, &a, NULL);
+		r = pgofs_parallel(a.n, N_PARALLEL, p->patience, ask_one, &a, err);
 	for (size_t i = 0; r == 0 && i < a.n; i++)
 		take_answer(p, &a.v[i]);
 	return r < 0 ? r : look(p);
@@ -277,13 +277,13 @@ static int expand(struct pgofs_parts_plan *p)
 	return any ? look(p) : 0;
 }
 
-int pgofs_parts_plan_make(struct pgofs_parts_plan *p)
+int pgofs_parts_plan_make(struct pgofs_parts_plan *p, struct pgofs_error *err)
 {
 	p->v = calloc(p->parts->n, sizeof *p->v);
 	int r = p->v ? look(p) : -ENOMEM;
 	if (r == 0 && p->rollups)
-		r = ask_storage(p, true);
+		r = ask_storage(p, true, err);
 	if (r == 0 && p->rollups)
-		r = ask_storage(p, false);
+		r = ask_storage(p, false, err);
 	return r < 0 || !p->rollups ? r : expand(p);
 }

@@ -18,14 +18,15 @@ struct pgofs_parts_plan {
 	const struct pgofs_parts *parts; /* borrowed, as what follows */
 	const struct pgofs_selection *selection;
 	struct pgofs_parts_kept *kept;
-	struct pgofs_rollups *rollups; /* nullable: none are used */
-	int64_t now_ns;                /* since 1970: what is over by then */
+	struct pgofs_rollups *rollups;         /* nullable: none are used */
+	const struct pgofs_patience *patience; /* nullable */
+	int64_t now_ns;                        /* since 1970: what is over by then */
 
 	struct pgofs_parts_entry *v; /* by part; filled in */
 };
 
-/* -EDOM: there are no such parts, merge all at once. -ENOMEM. Free with _done, also on failure. */
-int pgofs_parts_plan_make(struct pgofs_parts_plan *p);
+/* -EDOM: there are no such parts, merge all at once. Fails also when patience has come to an end. Free with _done, also on failure. */
+int pgofs_parts_plan_make(struct pgofs_parts_plan *p, struct pgofs_error *err);
 void pgofs_parts_plan_done(struct pgofs_parts_plan *p);
 
 /* The hour or the day that a part is all of, as a rollup; *ret points into the parts. False where it is none: some of its inputs are not

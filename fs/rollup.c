@@ -268,7 +268,7 @@ static int put_one(void *context, size_t i, struct pgofs_error *unused)
 void pgofs_rollups_flush(struct pgofs_rollups_queue *q)
 {
 	if (q->n)
-		pgofs_parallel(q->n, q->rollups->config.n_parallel, put_one, q, NULL);
+		pgofs_parallel(q->n, q->rollups->config.n_parallel, q->patience, put_one, q, NULL);
 	while (q->n) {
 		q->n--;
 		pgofs_buf_done(&q->objects[q->n].bytes);

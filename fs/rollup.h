@@ -11,6 +11,7 @@
  * Threads: any; a queue belongs to one thread at a time. */
 #pragma once
 
+#include "patience.h"
 #include "selection.h"
 
 #include <pgofs/backend.h>
@@ -61,7 +62,8 @@ void pgofs_rollup_minutes_done(struct pgofs_rollup_minutes *m);
 /* What waits to be stored: a few at a time, side by side. */
 struct pgofs_rollups_queue {
 	struct pgofs_rollups *rollups;
-	struct pgofs_rollup_object *objects; /* owned */
+	const struct pgofs_patience *patience; /* nullable */
+	struct pgofs_rollup_object *objects;   /* owned */
 	size_t n, cap, bytes;
 };
 

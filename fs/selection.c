@@ -115,7 +115,7 @@ static int list_all(const struct pgofs_walk *walk, const struct pgofs_dirs *dirs
 			missing[n_missing++] = i;
 	}
 	struct fetching f = { walk, dirs->paths, l.items, missing };
-	int r = pgofs_parallel(n_missing, walk->n_parallel, list_one, &f, err);
+	int r = pgofs_parallel(n_missing, walk->n_parallel, walk->patience, list_one, &f, err);
 	if (r < 0)
 		return r;
 	*ret = l;

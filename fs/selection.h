@@ -4,6 +4,7 @@
 #pragma once
 
 #include "catalog.h"
+#include "patience.h"
 #include "window.h"
 
 #include <pgofs/name.h>
@@ -44,6 +45,7 @@ struct pgofs_walk {
 	const char *app;                   /* NULL: all of them */
 	const struct pgofs_window *window; /* may be the whole of time */
 	unsigned n_parallel;
+	const struct pgofs_patience *patience; /* nullable */
 };
 
 /* Selections made lately. Threads: any; one mutex, which is a leaf. `max_bytes` bounds what is held, listings included. */

@@ -17,6 +17,7 @@ struct pgofs_tree {
 	struct pgofs_rollups *rollups; /* NULL: none are used */
 	struct pgofs_views *views;
 	struct pgofs_made *made;
+	atomic_bool ending;
 	atomic_uint_fast64_t n_stored, n_refused, n_removed;
 };
 

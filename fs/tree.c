@@ -186,20 +186,29 @@ static void forget_days(struct pgofs_tree *t, const struct pgofs_selection *s)
 			pgofs_catalog_forget(t->catalog, s->inputs[i].dir);
 }
 
+static struct pgofs_patience patience_of(const struct pgofs_tree *t)
+{
+	return (struct pgofs_patience){ .ending = &t->ending,
+					.until_ns =
+					    t->config.merge_ns ? pgofs_monotonic_ns() + t->config.merge_ns : 0 };
+}
+
 static int select_window(struct pgofs_tree *t, const struct pgofs_path *p, const struct pgofs_window *window,
-			 struct pgofs_selection **ret, struct pgofs_error *err)
+			 const struct pgofs_patience *patience, struct pgofs_selection **ret, struct pgofs_error *err)
 {
 	char app[PGOFS_APP_MAX + 1];
 	const struct pgofs_walk walk = { .catalog = t->catalog,
 					 .app = pgofs_tree_app_of(p, app),
 					 .window = window,
-					 .n_parallel = t->config.n_fetch };
+					 .n_parallel = t->config.n_fetch,
+					 .patience = patience };
 	return pgofs_selections_get(t->selections, &walk, ret, err);
 }
 
 static int take_snapshot(struct pgofs_tree *t, const struct pgofs_path *p, struct pgofs_snapshot **ret,
 			 struct pgofs_error *err)
 {
+	const struct pgofs_patience patience = patience_of(t);
 	struct pgofs_window window;
 	enum pgofs_view view;
 	if (pgofs_merged_name_parse(p->name, now_ns(t), &window, &view) < 0)
@@ -208,14 +217,15 @@ static int take_snapshot(struct pgofs_tree *t, const struct pgofs_path *p, struc
 	int r = -ESTALE;
 	for (int attempt = 0; r == -ESTALE && attempt < ATTEMPTS_MAX; attempt++) {
 		_cleanup_(pgofs_selection_unrefp) struct pgofs_selection *s = NULL;
-		r = select_window(t, p, &window, &s, err);
+		r = select_window(t, p, &window, &patience, &s, err);
 		if (r < 0)
-			return r;
+			return pgofs_error_wrap(err, r, "%s", p->text);
 		if (!s->n)
 			return pgofs_error_set(err, -ENOENT, "%s: no profile was taken in this window", p->text);
 		const struct pgofs_views_wanted wanted = { .selection = s,
 							   .view = view,
 							   .without_gone = attempt >= SELECT_AGAIN_MAX,
+							   .patience = &patience,
 							   .standing = window.to_ns > now_ns(t) ? p->text : NULL };
 		r = pgofs_views_get(t->views, &wanted, ret, err);
 		if (r == -ESTALE)
@@ -341,11 +351,12 @@ static int list_day(const struct pgofs_listing *l, pgofs_tree_entry_fn each, voi
 static int list_window(struct pgofs_tree *t, const struct pgofs_path *p, const char *window_name,
 		       pgofs_tree_entry_fn each, void *context, struct pgofs_error *err)
 {
+	const struct pgofs_patience patience = patience_of(t);
 	_cleanup_(pgofs_selection_unrefp) struct pgofs_selection *s = NULL;
 	struct pgofs_window window;
 	int r = pgofs_window_parse(window_name, strlen(window_name), now_ns(t), &window);
 	if (r == 0)
-		r = select_window(t, p, &window, &s, err);
+		r = select_window(t, p, &window, &patience, &s, err);
 	if (r < 0 || !s->n)
 		return r;
 	for (size_t i = 0; i < PGOFS_N_LISTED_VIEWS && r == 0; i++) {
@@ -461,6 +472,11 @@ int pgofs_tree_read(struct pgofs_tree *t, const char *path, const struct pgofs_n
 void pgofs_tree_refresh(struct pgofs_tree *t)
 {
 	pgofs_catalog_forget(t->catalog, NULL);
+}
+
+void pgofs_tree_end(struct pgofs_tree *t)
+{
+	atomic_store(&t->ending, true);
 }
 
 int pgofs_tree_stats(struct pgofs_tree *t, struct pgofs_buf *append_to)

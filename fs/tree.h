@@ -25,9 +25,10 @@ struct pgofs_tree;
 
 struct pgofs_tree_config {
 	bool read_only;
-	bool no_rollups;         /* neither look for stored parts of merges, nor store any */
-	bool reads_again;        /* merged files will be read again: keep what makes that cheap, of memory_bytes */
-	int64_t refresh_ns;      /* how long a listing is believed: changes made elsewhere show within it */
+	bool no_rollups;    /* neither look for stored parts of merges, nor store any */
+	bool reads_again;   /* merged files will be read again: keep what makes that cheap, of memory_bytes */
+	int64_t merge_ns;   /* how long a merged file may take, until it is found or made; 0: as long as it takes */
+	int64_t refresh_ns; /* how long a listing is believed: changes made elsewhere show within it */
 	size_t stored_max_bytes; /* of one stored profile */
 	size_t raw_max_bytes;    /* of one stored profile, inflated */
 	uint64_t memory_bytes;   /* for what is kept between calls: listings, snapshots */
@@ -154,6 +155,10 @@ int pgofs_tree_prune(struct pgofs_tree *t, const struct pgofs_prune *what, struc
 
 /* Forgets what was listed: the next call asks the storage. */
 void pgofs_tree_refresh(struct pgofs_tree *t);
+
+/* Merges under way, and all that are asked for from now on, fail with -ECANCELED once the storage operations under way are over. All else goes on.
+ * May be called by a signal's handler. */
+void pgofs_tree_end(struct pgofs_tree *t);
 
 /* Numbers about what it did, "name value" a line (stats.h), those of the storage included. */
 int pgofs_tree_stats(struct pgofs_tree *t, struct pgofs_buf *append_to);

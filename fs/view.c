@@ -12,8 +12,10 @@
 #include "flight.h"
 #include "merging-parts.h"
 #include "merging-standing.h"
+#include "patience.h"
 
 #include <pgofs/log.h>
+#include <pgofs/units.h>
 
 #include <errno.h>
 #include <inttypes.h>
@@ -74,6 +76,7 @@ int pgofs_views_new(const struct pgofs_views_config *config, struct pgofs_views 
 	struct pgofs_views *v = calloc(1, sizeof *v);
 	if (!v)
 		return pgofs_error_errno(err, -ENOMEM, "views");
+	pthread_condattr_t monotonic;
 	v->config = *config;
 	v->parts = pgofs_parts_kept_new(config->parts_bytes);
 	v->standings = pgofs_standings_new(config->standings_bytes);
@@ -84,7 +87,10 @@ int pgofs_views_new(const struct pgofs_views_config *config, struct pgofs_views 
 		return pgofs_error_errno(err, -ENOMEM, "views");
 	}
 	pthread_mutex_init(&v->mutex, NULL);
-	pthread_cond_init(&v->landed, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&v->landed, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	*ret = v;
 	return 0;
 }
@@ -316,6 +322,7 @@ static int merge(struct making *m, struct pgofs_bytes **ret, struct pgofs_error 
 		.n_fetch = c->n_fetch,
 		.raw_max_bytes = c->raw_max_bytes,
 		.memory_bytes = c->gather_bytes,
+		.patience = m->wanted->patience,
 		.stages = &m->v->stages,
 	};
 	int r = merge_all(m, &merging, ret, err);
@@ -358,25 +365,25 @@ static int make(struct making *m, struct pgofs_snapshot **ret, struct pgofs_erro
 	return 0;
 }
 
-/* ---- for all who want it ---- */
+/* ---- for all who want it; the mutex is held before and after ---- */
 
-/* The mutex is free while it is being made. */
-static int make_for_all(struct pgofs_views *v, struct kept *k, struct making *m, struct pgofs_snapshot **ret,
-			struct pgofs_error *err)
+/* Until fewer than MAKING_MAX are under way. Who ends one wakes all others, so those who are to end as well hear of it. */
+static int await_turn(struct pgofs_views *v, const struct pgofs_patience *p, struct pgofs_error *err)
 {
-	struct pgofs_snapshot *snapshot = NULL;
-	struct pgofs_error words = { "" };
-	while (v->n_making >= MAKING_MAX)
-		pthread_cond_wait(&v->landed, &v->mutex);
-	v->n_making++;
-	pthread_mutex_unlock(&v->mutex);
+	int r;
+	while ((r = pgofs_patience_left(p, err)) == 0 && v->n_making >= MAKING_MAX) {
+		if (p && p->until_ns)
+			pthread_cond_timedwait(&v->landed, &v->mutex,
+					       &(struct timespec){ .tv_sec = p->until_ns / PGOFS_NS_PER_S,
+								   .tv_nsec = p->until_ns % PGOFS_NS_PER_S });
+		else
+			pthread_cond_wait(&v->landed, &v->mutex);
+	}
+	return r < 0 ? pgofs_error_wrap(err, r, "wait for other merges") : 0;
+}
 
-	int64_t began_ns = pgofs_monotonic_ns();
-	int r = make(m, &snapshot, &words);
-	int64_t took_ns = pgofs_monotonic_ns() - began_ns;
-
-	pthread_mutex_lock(&v->mutex);
-	v->n_making--;
+static void count(struct pgofs_views *v, const struct making *m, int64_t took_ns)
+{
 	v->stats.n_made++;
 	v->stats.made_ns += (uint64_t)took_ns;
 	v->stats.n_inputs += m->s->n;
@@ -385,6 +392,31 @@ static int make_for_all(struct pgofs_views *v, struct kept *k, struct making *m,
 	v->stats.n_parts_used += m->n_parts_used;
 	v->stats.n_runs_made += m->n_runs_made;
 	v->stats.n_runs_used += m->n_runs_used;
+}
+
+/* The mutex is free while it is being made. */
+static int make_in_turn(struct pgofs_views *v, struct making *m, struct pgofs_snapshot **ret, struct pgofs_error *err)
+{
+	int r = await_turn(v, m->wanted->patience, err);
+	if (r < 0)
+		return r;
+	v->n_making++;
+	pthread_mutex_unlock(&v->mutex);
+	int64_t began_ns = pgofs_monotonic_ns();
+	r = make(m, ret, err);
+	int64_t took_ns = pgofs_monotonic_ns() - began_ns;
+	pthread_mutex_lock(&v->mutex);
+	v->n_making--;
+	count(v, m, took_ns);
+	return r;
+}
+
+static int make_for_all(struct pgofs_views *v, struct kept *k, struct making *m, struct pgofs_snapshot **ret,
+			struct pgofs_error *err)
+{
+	struct pgofs_snapshot *snapshot = NULL;
+	struct pgofs_error words = { "" };
+	int r = make_in_turn(v, m, &snapshot, &words);
 	struct pgofs_flight *f = STEAL(k->flight);
 	if (m->some_gone || (r < 0 && r != -ENOENT)) {
 		unlink_bucket(v, k);

@@ -33,12 +33,13 @@ PGOFS_DEFINE_FREEP(struct pgofs_views, pgofs_views_free)
 struct pgofs_views_wanted {
 	const struct pgofs_selection *selection; /* not empty */
 	enum pgofs_view view;
-	bool without_gone;    /* leave out what was removed or replaced since it was selected */
+	bool without_gone; /* leave out what was removed or replaced since it was selected */
+	const struct pgofs_patience *patience;
 	const char *standing; /* the path that it is read at, where inputs will come and go under it; else NULL */
 };
 
 /* The snapshot of a selection. -ENOENT no input was usable (words name one; the report is made all the same); -ESTALE an input was removed
- * or replaced since: select again. */
+ * or replaced since: select again; patience has come to an end, this one's or that of who made it for all. */
 int pgofs_views_get(struct pgofs_views *v, const struct pgofs_views_wanted *wanted, struct pgofs_snapshot **ret,
 		    struct pgofs_error *err);
 

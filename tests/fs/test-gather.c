@@ -1,4 +1,5 @@
 #include "gather.h"
+#include "patience.h"
 
 #include <pgofs/pprof.h>
 #include <pgofs/units.h>
@@ -17,6 +18,9 @@ struct world {
 	size_t length;
 	size_t broken, absent, large, failing; /* which input; SIZE_MAX none */
 	size_t stop_at;
+	size_t end_at; /* the input with which patience ends */
+	const struct pgofs_patience *patience;
+	atomic_bool ending;
 	atomic_uint n_under_way, most_under_way;
 	atomic_uint n_fetched;
 	unsigned n_refused;
@@ -34,7 +38,8 @@ static struct world world_of(size_t n)
 			       .absent = SIZE_MAX,
 			       .large = SIZE_MAX,
 			       .failing = SIZE_MAX,
-			       .stop_at = SIZE_MAX };
+			       .stop_at = SIZE_MAX,
+			       .end_at = SIZE_MAX };
 }
 
 static struct pgofs_bytes *make_gzip(const void *raw, size_t len)
@@ -96,6 +101,8 @@ static int each(void *context, size_t i, const void *raw, size_t len, const char
 		w->n_held--;
 	cr_assert_eq(i, w->next, "in order");
 	w->next++;
+	if (i == w->end_at)
+		w->ending = true;
 	if (i == w->stop_at)
 		return pgofs_error_set(err, -ECANCELED, "enough");
 	if (why) {
@@ -121,7 +128,8 @@ static int gather(struct world *w, unsigned n_fetch, size_t memory_bytes, size_t
 					.n_fetch = n_fetch,
 					.n_inflate = 2,
 					.raw_max_bytes = raw_max,
-					.memory_bytes = memory_bytes };
+					.memory_bytes = memory_bytes,
+					.patience = w->patience };
 	return pgofs_gather_run(&g, err);
 }
 
@@ -177,6 +185,26 @@ Test(gather, ends_when_told_to)
 		cr_assert_eq(gather(&w, threads, PGOFS_MIB, PGOFS_MIB, &err), -ECANCELED);
 		cr_assert_str_eq(err.text, "enough");
 		cr_assert_lt(w.n_fetched, 100);
+	}
+}
+
+Test(gather, ends_with_patience)
+{
+	for (unsigned threads = 0; threads < 5; threads++) {
+		struct world w = world_of(1000);
+		const struct pgofs_patience to_end = { .ending = &w.ending };
+		const struct pgofs_patience late = { .ending = &w.ending, .until_ns = 1 };
+		struct pgofs_error err = { "" };
+		w.end_at = 10;
+		w.patience = &to_end;
+		cr_assert_eq(gather(&w, threads, PGOFS_MIB, PGOFS_MIB, &err), -ECANCELED);
+		cr_assert(strstr(err.text, "11 of 1000"), "%s", err.text);
+		cr_assert_lt(w.n_fetched, 100);
+		w = world_of(1000);
+		w.patience = &late;
+		cr_assert_eq(gather(&w, threads, PGOFS_MIB, PGOFS_MIB, &err), -ETIMEDOUT);
+		cr_assert(strstr(err.text, "0 of 1000"), "%s", err.text);
+		cr_assert_eq(w.next, 0);
 	}
 }
 

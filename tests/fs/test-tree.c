@@ -22,12 +22,10 @@ static struct pgofs_backend *storage;
 static struct pgofs_tree *tree;
 static struct pgofs_error err;
 
-static void open_with(bool read_only)
+static void open_with(struct pgofs_tree_config config)
 {
 	struct pgofs_backend *memory = NULL;
-	struct pgofs_tree_config config = PGOFS_TREE_CONFIG_DEFAULTS;
 	config.now_ns = read_clock;
-	config.read_only = read_only;
 	cr_assert_eq(pgofs_backend_open("memory:", NULL, &memory, NULL), 0);
 	storage = faulty_new(memory);
 	cr_assert_eq(pgofs_tree_new(storage, &config, &tree, NULL), 0);
@@ -35,7 +33,7 @@ static void open_with(bool read_only)
 
 static void open_it(void)
 {
-	open_with(false);
+	open_with((struct pgofs_tree_config)PGOFS_TREE_CONFIG_DEFAULTS);
 }
 
 static void close_it(void)
@@ -389,6 +387,36 @@ Test(tree, merges_the_rest_when_inputs_keep_vanishing)
 	cr_assert_arr_neq(s->fingerprint, whole->fingerprint, sizeof s->fingerprint);
 }
 
+Test(tree, makes_no_more_merges_when_it_is_to_end)
+{
+	store(DAY "/100000Z.pprof", "one", 0);
+	_cleanup_(pgofs_snapshot_unrefp) struct pgofs_snapshot *made = snapshot_of("app/merged/last-24h.pprof");
+	pgofs_tree_end(tree);
+	faulty_reset_counts(storage);
+	cr_assert_eq(lookup("app/merged/last-24h.pgo"), -ECANCELED);
+	cr_assert(strstr(err.text, "app/merged/last-24h.pgo") && strstr(err.text, "ending"), "%s", err.text);
+	cr_assert_eq(faulty_count(storage, FAULTY_GET), 0);
+	_cleanup_(pgofs_snapshot_unrefp) struct pgofs_snapshot *kept = snapshot_of("app/merged/last-24h.pprof");
+	cr_assert_eq(kept, made);
+	cr_assert_eq(store(DAY "/110000Z.pprof", "two", 0), 0, "what is being stored is stored");
+	cr_assert_eq(lookup("app/merged/2026-10-01..2026-11-22.pgo"), -ECANCELED, "nor lists what they need");
+}
+
+TestSuite(tree_hasty, .fini = close_it, .timeout = 120);
+
+Test(tree_hasty, gives_up_on_a_merge_that_takes_too_long)
+{
+	struct pgofs_tree_config config = PGOFS_TREE_CONFIG_DEFAULTS;
+	config.merge_ns = 1;
+	open_with(config);
+	store(DAY "/100000Z.pprof", "one", 0);
+	names_in(DAY);
+	cr_assert_eq(lookup("app/merged/last-24h.pgo"), -ETIMEDOUT);
+	cr_assert(strstr(err.text, "app/merged/last-24h.pgo") && strstr(err.text, "merge-timeout"), "%s", err.text);
+	cr_assert_eq(faulty_count(storage, FAULTY_GET), 0);
+	cr_assert_eq(lookup(DAY "/100000Z.pprof"), 0, "nothing else has that deadline");
+}
+
 Test(tree, reads_a_merged_file_without_a_lookup_before)
 {
 	_cleanup_(pgofs_bytes_unrefp) struct pgofs_bytes *b = NULL, *c = NULL;
@@ -582,7 +610,9 @@ TestSuite(tree_read_only, .fini = close_it, .timeout = 120);
 
 Test(tree_read_only, refuses_every_change)
 {
-	open_with(true);
+	struct pgofs_tree_config config = PGOFS_TREE_CONFIG_DEFAULTS;
+	config.read_only = true;
+	open_with(config);
 	put_profile_elsewhere(DAY "/1.pprof", "hot");
 	const struct pgofs_prune what = { .before_ns = INT64_MAX };
 	cr_assert_eq(pgofs_tree_may_store(tree, DAY "/2.pprof", &err), -EROFS);

@@ -4,13 +4,16 @@
 Storage is an S3 server of the tests' own, which holds what it is asked for until a test lets it go."""
 import errno
 import os
+import signal
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "s3"))
 
 from driver import FOREVER, Server, environment
-from mounted import Mount, main, need_fuse, profile, raises, test, wait_for
+from server import Object
+from mounted import SECONDS, Mount, main, need_fuse, profile, raises, test, wait_for
 
 DAY = "app/2026/11/22"
 P1 = profile(1)
@@ -41,7 +44,8 @@ class Doing(threading.Thread):
             self.error = e
 
     def end(self):
-        self.join()
+        self.join(SECONDS)
+        assert not self.is_alive(), "it still waits"
         if self.error:
             raise self.error
         return self.result
@@ -93,6 +97,35 @@ def a_profile_moved_while_it_is_being_stored_is_where_it_was_moved_to(folder):
         moving.end()
         assert os.listdir(m.at / DAY) == ["2.pprof"] and list(s.objects["bucket"]) == [DAY + "/2.pprof"]
         assert (m.at / DAY / "2.pprof").read_bytes() == P1
+
+
+def store_many(s, app, n):
+    """So many profiles, a minute apart."""
+    for k in range(n):
+        s.objects["bucket"][f"{app}/2026/11/22/{k // 60:02}{k % 60:02}00Z.pprof"] = Object(P1, f"e{k}", time.time())
+
+
+def is_pending(pid, number):
+    line = next(l for l in open(f"/proc/{pid}/status", encoding="utf-8") if l.startswith("ShdPnd:"))
+    return int(line.split()[1], 16) >> (number - 1) & 1
+
+
+@test
+def merges_under_way_and_waiting_are_given_up_at_the_end(folder):
+    apps, n = "abcde", 200
+    with Server() as s, mounted(s, folder, "connections=64") as m:
+        for app in apps:
+            store_many(s, app, n)
+        s.fault("GetObject", "held", FOREVER)
+        reading = [Doing((m.at / app / "merged/2026-11-22.pprof").stat) for app in apps]
+        wait_for(lambda: s.counts["GetObject"] >= 32 and s.counts["ListObjectsV2"] > len(apps), "merges to begin")
+        m.process.terminate()
+        wait_for(lambda: not is_pending(m.process.pid, signal.SIGTERM), "the signal to be taken")
+        s.let_go.set()
+        for r in reading:
+            raises(errno.ECANCELED, r.end)
+        m.stop()
+        assert s.counts["GetObject"] < n, s.counts
 
 
 if __name__ == "__main__":
