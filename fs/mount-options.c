@@ -37,7 +37,7 @@ const struct pgofs_option pgofs_mount_option_table[] = {
 	  "of directories (default: 777 less umask)" },
 	{ "spool", 0, PGOFS_OPTION_SIZE, AT(spool_bytes), NULL, "SIZE",
 	  "for files being written (default: as memory, or as max-profile if that is more)" },
-	{ "threads", 0, PGOFS_OPTION_COUNT, AT(n_threads), "16", "N", "requests answered at the same time" },
+	{ "threads", 0, PGOFS_OPTION_COUNT, AT(n_threads), "64", "N", "requests answered at the same time" },
 	{ "merge-timeout", 0, PGOFS_OPTION_DURATION, AT(merge_timeout_ns), "10m", "TIME",
 	  "give up on a merged file that takes longer (0: never)" },
 	{ "idle-timeout", 0, PGOFS_OPTION_DURATION, AT(idle_timeout_ns), NULL, "TIME",

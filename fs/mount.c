@@ -29,6 +29,9 @@
 #include <string.h>
 #include <sys/wait.h>
 
+/* Threads beyond these end when they have nothing to do: each has a buffer of a MiB, and the kernel takes them in turn. */
+#define IDLE_THREADS_MAX 16
+
 struct mount {
 	struct pgofs_mount_options options;
 	struct pgofs_tree *tree;
@@ -302,6 +305,7 @@ static int run_loop(struct mount *m, struct pgofs_error *err)
 		return pgofs_error_errno(err, -ENOMEM, "start");
 	}
 	fuse_loop_cfg_set_max_threads(loop, (unsigned)m->options.n_threads);
+	fuse_loop_cfg_set_idle_threads(loop, IDLE_THREADS_MAX);
 	handle_ends(m);
 	sigemptyset(&ends);
 	sigaddset(&ends, SIGTERM);

@@ -105,6 +105,23 @@ def store_many(s, app, n):
         s.objects["bucket"][f"{app}/2026/11/22/{k // 60:02}{k % 60:02}00Z.pprof"] = Object(P1, f"e{k}", time.time())
 
 
+@test
+def thirty_that_wait_for_merges_hold_nobody_up(folder):
+    apps = [f"app{k}" for k in range(30)]
+    with Server() as s, mounted(s, folder) as m:
+        for app in apps:
+            store_many(s, app, 1)
+        s.fault("GetObject", "held", FOREVER)
+        reading = [Doing((m.at / app / "merged/2026-11-22.pprof").stat) for app in apps]
+        wait_for(lambda: s.counts["GetObject"] and s.counts["ListObjectsV2"] > len(apps), "merges to begin")
+        os.statvfs(m.at)
+        assert os.listdir(m.at / "app0") == ["2026", "merged"]
+        assert all(r.is_alive() for r in reading), "they did not wait"
+        s.let_go.set()
+        for r in reading:
+            assert r.end().st_size
+
+
 def is_pending(pid, number):
     line = next(l for l in open(f"/proc/{pid}/status", encoding="utf-8") if l.startswith("ShdPnd:"))
     return int(line.split()[1], 16) >> (number - 1) & 1
