@@ -10,6 +10,7 @@
  * do we; that is kept too, or a window of mixed profiles would be tried in vain at every read. */
 #include "merging-parts.h"
 
+#include "parallel.h"
 #include "parts-plan.h"
 #include "stages.h"
 
@@ -87,26 +88,41 @@ static void store(struct work *w, size_t i)
 		store_one(w, i, true);
 }
 
+struct sweep {
+	const struct work *w;
+	uint32_t *parts; /* of each directory one that was stored */
+	size_t n;
+};
+
+static int sweep_one(void *context, size_t i, struct pgofs_error *unused)
+{
+	const struct sweep *s = context;
+	struct pgofs_rollups_of_day day;
+	pgofs_parts_plan_day(&s->w->plan, s->parts[i], &day);
+	return pgofs_rollups_sweep(s->w->x->rollups, &day);
+}
+
 /* All is stored that was to be, or the storage wants none of it. Then others of the same days have had their time. */
 static void sweep(struct work *w)
 {
-	const char *swept = NULL;
-	pgofs_rollups_flush(&w->queue);
-	if (!pgofs_rollups_may_store(w->x->rollups))
-		return;
 	const struct pgofs_parts *p = w->x->parts;
-	for (size_t i = 0; i < p->n; i++) {
-		struct pgofs_rollups_of_day day;
+	_cleanup_(pgofs_freep) uint32_t *parts = calloc(p->n, sizeof *parts);
+	struct sweep s = { .w = w, .parts = parts };
+	const char *last = NULL;
+	pgofs_rollups_flush(&w->queue);
+	if (!parts || !pgofs_rollups_may_store(w->x->rollups))
+		return;
+	for (uint32_t i = 0; i < p->n; i++) {
 		const char *dir = p->inputs[p->order[p->v[i].first]].dir;
 		if (!w->plan.v[i].store_hour && !w->plan.v[i].store_day)
 			continue;
 		pgofs_parts_kept_set_stored(w->x->kept, p->v[i].fingerprint);
-		if (dir == swept)
-			continue;
-		pgofs_parts_plan_day(&w->plan, i, &day);
-		pgofs_rollups_sweep(w->x->rollups, &day);
-		swept = dir;
+		if (dir != last)
+			parts[s.n++] = i;
+		last = dir;
 	}
+	const struct pgofs_merging *m = w->x->merging;
+	pgofs_parallel(s.n, m->n_fetch, m->patience, sweep_one, &s, NULL);
 }
 
 /* ---- making ---- */

@@ -243,11 +243,11 @@ void pgofs_rollups_put(struct pgofs_rollups_queue *q, const struct pgofs_rollup 
 }
 
 /* Said once, and then not tried for a while: a mount that may not write is no reason to fill a log. */
-static void refused(struct pgofs_rollups *r, const char *key, const char *why)
+static void refused(struct pgofs_rollups *r, const char *what, const char *key, const char *why)
 {
 	int64_t was = atomic_exchange(&r->refused_until_ns, pgofs_monotonic_ns() + REFUSED_NS);
 	if (!was)
-		pgofs_log(PGOFS_LOG_INFO, "rollup not stored", "key", key, "why", why);
+		pgofs_log(PGOFS_LOG_INFO, what, "key", key, "why", why);
 }
 
 static int put_one(void *context, size_t i, struct pgofs_error *unused)
@@ -259,7 +259,7 @@ static int put_one(void *context, size_t i, struct pgofs_error *unused)
 	if (!pgofs_rollups_may_store(r))
 		return 0;
 	if (pgofs_backend_put(r->config.backend, o->key, o->bytes.data, o->bytes.len, 0, NULL, &err) < 0)
-		refused(r, o->key, err.text);
+		refused(r, "rollup not stored", o->key, err.text);
 	else
 		r->n_stored++;
 	return 0;
@@ -322,23 +322,26 @@ static int note_stale(void *context, const struct pgofs_entry *entry)
 	return 0;
 }
 
-void pgofs_rollups_sweep(struct pgofs_rollups *r, const struct pgofs_rollups_of_day *day)
+int pgofs_rollups_sweep(struct pgofs_rollups *r, const struct pgofs_rollups_of_day *day)
 {
 	char dir[KEY_SIZE];
 	struct pgofs_error err = { "" };
 	_cleanup_(pgofs_freep) struct sweep *s = calloc(1, sizeof *s);
 	_cleanup_(pgofs_freep) int *results = calloc(SWEPT_MAX, sizeof *results);
-	if (!s || !results || !pgofs_rollups_may_store(r))
-		return;
+	if (!pgofs_rollups_may_store(r))
+		return 0;
+	if (!s || !results)
+		return -ENOMEM;
 	s->day = day;
 	snprintf(dir, sizeof dir, PLACE "%s", day->dir);
 	int result = pgofs_backend_list(r->config.backend, dir, 0, note_stale, s, &err);
 	if (s->n)
 		result = pgofs_backend_remove_many(r->config.backend, (const char *const *)s->keys, s->n, results, &err);
 	if (result < 0)
-		pgofs_log(PGOFS_LOG_DEBUG, "rollups not swept", "dir", dir, "why", err.text);
+		refused(r, "rollups not swept", dir, err.text);
 	while (s->n)
 		free(s->keys[--s->n]);
+	return result;
 }
 
 void pgofs_rollups_forget(struct pgofs_rollups *r, const char *dir)

@@ -80,8 +80,8 @@ struct pgofs_rollups_of_day {
 	const uint8_t *fingerprint[PGOFS_ROLLUPS]; /* NULL: none */
 };
 
-/* Removes what is stored and ought not to be. */
-void pgofs_rollups_sweep(struct pgofs_rollups *r, const struct pgofs_rollups_of_day *day);
+/* Removes what is stored and ought not to be. Below 0, after which nothing is stored for some minutes: what the storage says, and -ENOMEM. */
+int pgofs_rollups_sweep(struct pgofs_rollups *r, const struct pgofs_rollups_of_day *day);
 
 /* A directory is gone, with all its profiles. `r` may be NULL: none are kept. */
 void pgofs_rollups_forget(struct pgofs_rollups *r, const char *dir);

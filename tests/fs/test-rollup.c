@@ -377,6 +377,43 @@ Test(rollup, that_storage_refuses_is_nobodys_failure)
 	cr_expect_eq(faulty_count(m.storage, FAULTY_PUT), 0, "for some minutes nothing is tried");
 }
 
+static void fill_twelve_days(void)
+{
+	for (int day = 1; day <= 12; day++) {
+		char path[64];
+		snprintf(path, sizeof path, "app/2026/11/%02d", day);
+		fill_hour(path, 3, 8);
+	}
+}
+
+/* Lists what is in twelve days, and then counts what the merge of them asks for. */
+static void merge_twelve_days(const struct mount *m)
+{
+	_cleanup_(pgofs_bytes_unrefp) struct pgofs_bytes *listed = NULL, *merged = NULL;
+	cr_assert_eq(pgofs_tree_read(m->tree, "app/merged/2026-11-01..2026-11-12.txt", NULL, &listed, NULL), 0);
+	faulty_reset_counts(m->storage);
+	cr_assert_eq(pgofs_tree_read(m->tree, "app/merged/2026-11-01..2026-11-12.pgo", NULL, &merged, NULL), 0);
+}
+
+Test(rollup, of_many_days_are_swept_side_by_side)
+{
+	fill_twelve_days();
+	MOUNT(m, WITH_ROLLUPS);
+	faulty_rule(m.storage, &(struct faulty_rule){ FAULTY_LIST, .key = ROLLUPS, .delay_ns = 20 * PGOFS_NS_PER_MS });
+	merge_twelve_days(&m);
+	cr_expect_eq(faulty_count(m.storage, FAULTY_LIST), 12);
+	cr_expect_gt(faulty_most_at_once(m.storage, FAULTY_LIST), 1);
+}
+
+Test(rollup, that_cannot_be_swept_is_left_at_once)
+{
+	fill_twelve_days();
+	MOUNT(m, WITH_ROLLUPS);
+	faulty_rule(m.storage, &(struct faulty_rule){ FAULTY_LIST, .key = ROLLUPS, .error = -ETIMEDOUT });
+	merge_twelve_days(&m);
+	cr_expect_leq(faulty_count(m.storage, FAULTY_LIST), 4, "as many as are tried at once");
+}
+
 Test(rollup, that_cannot_be_read_is_nobodys_failure)
 {
 	fill_a_day();
