@@ -26,6 +26,7 @@
 #define QUEUE_BYTES   (4 * PGOFS_MIB)
 #define REFUSED_NS    (10 * PGOFS_NS_PER_MIN)
 #define HEX_SIZE      (2 * 16 + 1) /* half a fingerprint is more than enough to tell */
+#define MERGE_FACTOR  16           /* a merge of short names is a dozen times as large as its part */
 #define KEY_SIZE      (PGOFS_PATH_SIZE + 128)
 
 struct pgofs_rollups {
@@ -98,13 +99,15 @@ static int add_gzip(struct pgofs_merge *m, const uint8_t *gzip, size_t len, size
 	raw->len = 0;
 	raw->max = max_bytes;
 	int r = pgofs_pprof_inflate(gzip, len, raw, NULL);
-	return r < 0 ? r : pgofs_merge_add_part(m, raw->data, raw->len, NULL);
+	if (r == 0)
+		r = pgofs_merge_add_part(m, raw->data, raw->len, NULL);
+	return r == 0 && pgofs_merge_memory_bytes(m) / MERGE_FACTOR > max_bytes ? -EFBIG : r;
 }
 
 static int fetch(struct pgofs_rollups *r, const char *key, struct pgofs_bytes **ret)
 {
 	struct pgofs_error err = { "" };
-	int result = pgofs_backend_get(r->config.backend, key, NULL, r->config.raw_max_bytes, ret, NULL, &err);
+	int result = pgofs_backend_get(r->config.backend, key, NULL, r->config.max_bytes, ret, NULL, &err);
 	if (result < 0 && result != -ENOENT)
 		pgofs_log(PGOFS_LOG_DEBUG, "rollup not read", "key", key, "why", err.text);
 	if (result < 0)
@@ -127,7 +130,7 @@ int pgofs_rollups_get(struct pgofs_rollups *r, const struct pgofs_rollup *which,
 	_cleanup_(pgofs_buf_done) struct pgofs_buf raw = { 0 };
 	if (fetch(r, key_of(key, which, ".edges"), &stored) < 0 || pgofs_merge_new(PGOFS_VIEW_PGO, &m, NULL) < 0)
 		return -ENOENT;
-	if (add_gzip(m, stored->data, stored->len, r->config.raw_max_bytes, &raw) < 0)
+	if (add_gzip(m, stored->data, stored->len, r->config.max_bytes, &raw) < 0)
 		return unusable(r, key);
 	*ret = pgofs_bytes_consume_buf(&raw);
 	r->n_used += *ret != NULL;
@@ -153,7 +156,7 @@ static int merge_minutes(const struct pgofs_rollups *r, const struct pgofs_bytes
 		if (len > b->len - at)
 			return -EINVAL;
 		if (len && minute >= first)
-			result = add_gzip(m, b->data + at, len, r->config.raw_max_bytes, &raw);
+			result = add_gzip(m, b->data + at, len, r->config.max_bytes, &raw);
 		at += len;
 	}
 	return result < 0 ? result : pgofs_merge_encode_part(m, out, NULL);
@@ -164,7 +167,7 @@ int pgofs_rollups_get_minutes(struct pgofs_rollups *r, const struct pgofs_rollup
 {
 	char key[KEY_SIZE];
 	_cleanup_(pgofs_bytes_unrefp) struct pgofs_bytes *stored = NULL;
-	_cleanup_(pgofs_buf_done) struct pgofs_buf part = PGOFS_BUF(r->config.raw_max_bytes);
+	_cleanup_(pgofs_buf_done) struct pgofs_buf part = PGOFS_BUF(r->config.max_bytes);
 	if (fetch(r, key_of(key, which, ".minutes"), &stored) < 0)
 		return -ENOENT;
 	if (merge_minutes(r, stored, first, end, &part) < 0)
@@ -230,7 +233,10 @@ void pgofs_rollups_put(struct pgofs_rollups_queue *q, const struct pgofs_rollup 
 		       const struct pgofs_rollup_minutes *minutes)
 {
 	char key[KEY_SIZE];
-	_cleanup_(pgofs_buf_done) struct pgofs_buf edges = PGOFS_BUF(SIZE_MAX), index = PGOFS_BUF(SIZE_MAX);
+	size_t max = q->rollups->config.max_bytes;
+	_cleanup_(pgofs_buf_done) struct pgofs_buf edges = PGOFS_BUF(max), index = PGOFS_BUF(max);
+	if (part->len > max)
+		return;
 	int r = minutes ? encode_minutes(minutes, &index) : 0;
 	if (r == 0 && minutes)
 		r = enqueue(q, key_of(key, which, ".minutes"), &index);

@@ -23,7 +23,7 @@ struct pgofs_rollups_config {
 	struct pgofs_backend *backend; /* borrowed */
 	bool writable;
 	unsigned n_parallel;
-	size_t raw_max_bytes; /* of one part */
+	size_t max_bytes; /* of one part, inflated, and of what is stored: what is larger is not there */
 };
 
 struct pgofs_rollups *pgofs_rollups_new(const struct pgofs_rollups_config *config);

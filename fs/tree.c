@@ -14,6 +14,9 @@
 #define SELECT_AGAIN_MAX 3
 #define ATTEMPTS_MAX     8
 
+/* Many are held at the same time. The edges of a large program in a day are a few MiB. */
+#define ROLLUP_MAX (8 * PGOFS_MIB)
+
 static int make_parts(struct pgofs_tree *t, struct pgofs_error *err)
 {
 	const struct pgofs_tree_config *c = &t->config;
@@ -27,7 +30,7 @@ static int make_parts(struct pgofs_tree *t, struct pgofs_error *err)
 		.backend = t->backend,
 		.writable = !c->read_only,
 		.n_parallel = c->n_fetch,
-		.raw_max_bytes = c->raw_max_bytes,
+		.max_bytes = ROLLUP_MAX,
 	};
 	if (!c->no_rollups && !(t->rollups = pgofs_rollups_new(&rollups)))
 		return pgofs_error_errno(err, -ENOMEM, "tree");

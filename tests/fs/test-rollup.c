@@ -2,9 +2,11 @@
 #include "../backends/scratch.h"
 #include "faulty.h"
 #include "profiles.h"
+#include "rollup.h"
 #include "tree.h"
 
 #include <pgofs/name.h>
+#include <pgofs/pprof.h>
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -375,6 +377,51 @@ Test(rollup, that_storage_refuses_is_nobodys_failure)
 	add(TODAY, 3 * 3600, "late");
 	fetched_for(&m, "last-7d");
 	cr_expect_eq(faulty_count(m.storage, FAULTY_PUT), 0, "for some minutes nothing is tried");
+}
+
+/* A part of so many edges, as bytes. */
+static struct pgofs_bytes *part_of(int n)
+{
+	_cleanup_(pgofs_merge_freep) struct pgofs_merge *m = NULL;
+	_cleanup_(pgofs_buf_done) struct pgofs_buf b = PGOFS_BUF(PGOFS_MIB);
+	cr_assert_eq(pgofs_merge_new(PGOFS_VIEW_PGO, &m, NULL), 0);
+	for (int i = 0; i < n; i++) {
+		char callee[16];
+		const struct pgofs_merge_input input = { .path = "x" };
+		snprintf(callee, sizeof callee, "f%d", i);
+		_cleanup_(pgofs_bytes_unrefp) struct pgofs_bytes *profile = profile_new(callee, 1, 0);
+		cr_assert_eq(pgofs_merge_add(m, profile->data, profile->len, &input, NULL), 0);
+	}
+	cr_assert_eq(pgofs_merge_encode_part(m, &b, NULL), 0);
+	return pgofs_bytes_consume_buf(&b);
+}
+
+Test(rollup, that_is_too_large_is_neither_stored_nor_read)
+{
+	static const uint8_t fingerprint[PGOFS_FINGERPRINT_SIZE];
+	const struct pgofs_rollup which = { .dir = TODAY, .of = 3, .fingerprint = fingerprint };
+	_cleanup_(pgofs_bytes_unrefp) struct pgofs_bytes *part = part_of(1000);
+	struct pgofs_backend *local = NULL;
+	cr_assert_eq(pgofs_backend_open(dir, NULL, &local, NULL), 0);
+	for (int spare = -1; spare <= 0; spare++) {
+		struct pgofs_rollups_config config = { local, .writable = true, .n_parallel = 1 };
+		config.max_bytes = part->len + (size_t)spare;
+		struct pgofs_rollups *r = pgofs_rollups_new(&config);
+		struct pgofs_rollups_queue q = { .rollups = r };
+		pgofs_rollups_put(&q, &which, part, NULL);
+		pgofs_rollups_flush(&q);
+		pgofs_rollups_queue_done(&q);
+		cr_expect_eq(rollups_of(TODAY).n, spare == 0, "%d", spare);
+		pgofs_rollups_free(r);
+	}
+	for (int spare = -1; spare <= 0; spare++) {
+		_cleanup_(pgofs_bytes_unrefp) struct pgofs_bytes *got = NULL;
+		const struct pgofs_rollups_config config = { local, .max_bytes = part->len + (size_t)spare };
+		struct pgofs_rollups *r = pgofs_rollups_new(&config);
+		cr_expect_eq(pgofs_rollups_get(r, &which, &got), spare ? -ENOENT : 0, "%d", spare);
+		pgofs_rollups_free(r);
+	}
+	pgofs_backend_free(local);
 }
 
 static void fill_twelve_days(void)
