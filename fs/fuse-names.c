@@ -83,7 +83,7 @@ void pgofs_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	reply(&c, r);
 }
 
-/* 1 a profile is stored there, 0 nothing is, else a failure. */
+/* Of a path that a profile can have: 1 one is stored there, 0 none is, else a failure. */
 static int is_stored(struct pgofs_call *c, const char *path)
 {
 	_cleanup_(pgofs_node_done) struct pgofs_node node = { 0 };
@@ -92,16 +92,7 @@ static int is_stored(struct pgofs_call *c, const char *path)
 		c->err.text[0] = 0;
 		return 0;
 	}
-	if (r < 0)
-		return r;
-	switch (node.kind) {
-	case PGOFS_NODE_PROFILE:
-		return 1;
-	case PGOFS_NODE_MERGED:
-		return -EPERM;
-	default:
-		return -EISDIR;
-	}
+	return r < 0 ? r : 1;
 }
 
 /* 1: it is in the spool no longer. */
@@ -127,14 +118,7 @@ static int rename_spooled(struct pgofs_call *c, struct pgofs_spooled *f, const c
 
 static int rename_stored(struct pgofs_call *c, const char *to, bool keep)
 {
-	int r = is_stored(c, c->path);
-	if (r == -EISDIR)
-		return -EXDEV; /* mv then copies */
-	if (r <= 0)
-		return r < 0 ? r : -ENOENT;
-	if (!pgofs_is_profile_name(pgofs_name_of(to)))
-		return pgofs_error_set(&c->err, -EINVAL, "%s: a stored profile's name ends in .pprof", to);
-	r = pgofs_tree_rename(c->fuse->tree, c->path, to, keep ? PGOFS_PUT_NEW : 0, &c->err);
+	int r = pgofs_tree_rename(c->fuse->tree, c->path, to, keep ? PGOFS_PUT_NEW : 0, &c->err);
 	if (r < 0)
 		return r;
 	_cleanup_(pgofs_spooled_unrefp) struct pgofs_spooled *over = pgofs_spool_find(c->fuse->spool, to);

@@ -276,6 +276,8 @@ def renames_move_and_replace(folder, pgofs):
         raises(errno.EINVAL, lambda: os.rename(other / "9.pprof", other / "9.bak"))
         (p.day / "x.tmp").write_bytes(P3)
         raises(errno.ENOENT, lambda: os.rename(p.day / "nosuch.pprof", p.day / "4.pprof"))
+        for path in ("sample", "sample/2026", "sample/2026/11", "sample/2026/11/23"):
+            raises(errno.EXDEV, lambda path=path: os.rename(p.at / path, p.at / "other"))
         sh("mv 22 24", p.at / "sample/2026/11")  # copies: a directory is only a prefix
         assert sorted(os.listdir(p.at / "sample/2026/11")) == ["23", "24"]
 
@@ -295,6 +297,11 @@ def merged_files_cannot_be_changed(folder, pgofs):
         raises(errno.EPERM, lambda: (merged / "new.pprof").write_bytes(P1))
         raises(errno.EPERM, lambda: (merged / "dir").mkdir())
         raises(errno.EPERM, lambda: os.rmdir(merged))
+        for path in (merged, p.at / "merged"):
+            raises(errno.EPERM, lambda path=path: os.rename(path, p.at / "other"))
+        sh("mv sample/merged other", p.at, ok=False)
+        assert "merged files are computed" in p.mount.words()
+        assert sorted(os.listdir(p.at)) == ["merged", "sample"]
         raises(errno.ENOENT, lambda: (merged / "2025-01-01.pprof").read_bytes())
         assert one.read_bytes() == content and one.stat().st_mode & 0o222 == 0
 
