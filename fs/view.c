@@ -6,7 +6,7 @@
  *   - A snapshot never changes, and is complete: a merge that could not fetch an input it should have is a failure, not a smaller merge.
  *   - The same selection and view give the same snapshot while it is kept, and equal bytes always.
  *   - What is kept is bounded in bytes; merges under way at the same time are few, so that their memory is bounded too.
- *   - That no input was usable is kept like a snapshot, or every lookup would fetch them all again. */
+ *   - That no input was usable, or that the merge is too large, is kept like a snapshot, or every lookup would fetch them all again. */
 #include "view.h"
 
 #include "flight.h"
@@ -29,13 +29,14 @@
 /* Fewer inputs are merged at once. */
 #define IN_PARTS_MIN 32
 
-/* What is kept under a fingerprint: a snapshot, or that there is none. */
+/* What is kept under a fingerprint: a snapshot, or that there can be none. */
 struct kept {
 	struct kept *next_in_bucket;
 	struct kept *newer, *older; /* by use; none while it is being made */
 	uint8_t key[PGOFS_FINGERPRINT_SIZE];
 	struct pgofs_flight *flight;     /* being made */
-	struct pgofs_snapshot *snapshot; /* NULL: no input is usable, and `why` */
+	struct pgofs_snapshot *snapshot; /* NULL: `result` and `why` */
+	int result;                      /* 0; -ENOENT no input is usable; -EFBIG */
 	char why[256];
 };
 
@@ -418,11 +419,12 @@ static int make_for_all(struct pgofs_views *v, struct kept *k, struct making *m,
 	struct pgofs_error words = { "" };
 	int r = make_in_turn(v, m, &snapshot, &words);
 	struct pgofs_flight *f = STEAL(k->flight);
-	if (m->some_gone || (r < 0 && r != -ENOENT)) {
+	if (m->some_gone || (r < 0 && r != -ENOENT && r != -EFBIG)) {
 		unlink_bucket(v, k);
 		free(k);
 	} else {
 		k->snapshot = snapshot ? pgofs_snapshot_ref(snapshot) : NULL;
+		k->result = r;
 		snprintf(k->why, sizeof k->why, "%s", words.text);
 		keep(v, k);
 	}
@@ -451,8 +453,8 @@ static int take_kept(struct pgofs_views *v, struct kept *k, struct pgofs_snapsho
 	v->stats.n_kept_hits++;
 	unlink_use(v, k);
 	link_newest(v, k);
-	if (!k->snapshot)
-		return pgofs_error_set(err, -ENOENT, "%s", k->why);
+	if (k->result < 0)
+		return pgofs_error_set(err, k->result, "%s", k->why);
 	*ret = pgofs_snapshot_ref(k->snapshot);
 	return 0;
 }
@@ -486,7 +488,7 @@ bool pgofs_views_known_unusable(struct pgofs_views *v, const struct pgofs_select
 		return false;
 	PGOFS_LOCKED(&v->mutex);
 	const struct kept *k = find(v, key);
-	return k && !k->flight && !k->snapshot;
+	return k && !k->flight && k->result == -ENOENT;
 }
 
 void pgofs_views_stats(struct pgofs_views *v, struct pgofs_views_stats *ret)

@@ -38,8 +38,9 @@ struct pgofs_views_wanted {
 	const char *standing; /* the path that it is read at, where inputs will come and go under it; else NULL */
 };
 
-/* The snapshot of a selection. -ENOENT no input was usable (words name one; the report is made all the same); -ESTALE an input was removed
- * or replaced since: select again; patience has come to an end, this one's or that of who made it for all. */
+/* The snapshot of a selection. -ENOENT no input was usable (words name one; the report is made all the same); -EFBIG it would be too
+ * large, both kept like a snapshot; -ESTALE an input was removed or replaced since: select again; and when patience has
+ * come to an end, this one's or that of who made it for all. */
 int pgofs_views_get(struct pgofs_views *v, const struct pgofs_views_wanted *wanted, struct pgofs_snapshot **ret,
 		    struct pgofs_error *err);
 

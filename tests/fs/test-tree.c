@@ -402,9 +402,9 @@ Test(tree, makes_no_more_merges_when_it_is_to_end)
 	cr_assert_eq(lookup("app/merged/2026-10-01..2026-11-22.pgo"), -ECANCELED, "nor lists what they need");
 }
 
-TestSuite(tree_hasty, .fini = close_it, .timeout = 120);
+TestSuite(tree_limits, .fini = close_it, .timeout = 120);
 
-Test(tree_hasty, gives_up_on_a_merge_that_takes_too_long)
+Test(tree_limits, gives_up_on_a_merge_that_takes_too_long)
 {
 	struct pgofs_tree_config config = PGOFS_TREE_CONFIG_DEFAULTS;
 	config.merge_ns = 1;
@@ -415,6 +415,21 @@ Test(tree_hasty, gives_up_on_a_merge_that_takes_too_long)
 	cr_assert(strstr(err.text, "app/merged/last-24h.pgo") && strstr(err.text, "merge-timeout"), "%s", err.text);
 	cr_assert_eq(faulty_count(storage, FAULTY_GET), 0);
 	cr_assert_eq(lookup(DAY "/100000Z.pprof"), 0, "nothing else has that deadline");
+}
+
+Test(tree_limits, makes_a_merge_that_is_too_large_once)
+{
+	struct pgofs_tree_config config = PGOFS_TREE_CONFIG_DEFAULTS;
+	config.raw_max_bytes = 1000; /* enough for a profile, and not for a merge */
+	open_with(config);
+	store(DAY "/100000Z.pprof", "one", 0);
+	cr_assert_eq(lookup("app/merged/last-24h.pprof"), -EFBIG);
+	struct pgofs_error first = err;
+	faulty_reset_counts(storage);
+	cr_assert_eq(lookup("app/merged/last-24h.pprof"), -EFBIG);
+	cr_assert_str_eq(err.text, first.text);
+	cr_assert_eq(faulty_count(storage, FAULTY_GET), 0);
+	cr_assert(strstr(names_in("app/merged"), "last-24h.pprof"), "it is there, only too large");
 }
 
 Test(tree, reads_a_merged_file_without_a_lookup_before)
