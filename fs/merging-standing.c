@@ -29,6 +29,7 @@ struct work {
 	uint32_t *run;               /* which each of them is for */
 	size_t n_missing;
 	uint32_t under_way; /* the run whose inputs come; those before are whole */
+	uint64_t whole_bytes; /* of the runs that are whole, those that were kept among them */
 	size_t n_done;      /* inputs that came */
 	bool unfit;         /* the run under way does not stand */
 };
@@ -73,6 +74,7 @@ static void find_kept(struct work *w)
 		if (at == k->n_runs)
 			continue;
 		w->runs[i].run = STEAL(k->runs[at].run);
+		w->whole_bytes += pgofs_run_memory_bytes(w->runs[i].run);
 		from = at + 1;
 		w->x->n_used++;
 	}
@@ -150,7 +152,8 @@ static int fold(struct work *w, size_t i, const struct pgofs_gathered *got, stru
 	w->unfit = r == -EDOM;
 	if (r < 0 && err)
 		*err = broken;
-	if (r == 0 && pgofs_standing_memory_bytes(standing) > w->x->max_bytes)
+	uint64_t bytes = pgofs_standing_memory_bytes(standing) + w->whole_bytes + pgofs_run_memory_bytes(run);
+	if (r == 0 && bytes > w->x->max_bytes)
 		r = pgofs_error_set(err, -EFBIG, "merge: it holds more than may be kept");
 	return r;
 }
@@ -158,9 +161,11 @@ static int fold(struct work *w, size_t i, const struct pgofs_gathered *got, stru
 /* The run of the next input; those before it are whole. */
 static int go_to(struct work *w, uint32_t run, struct pgofs_error *err)
 {
-	w->under_way = run;
-	if (w->runs[run].run)
+	if (run == w->under_way)
 		return 0;
+	if (w->under_way != NO_RUN)
+		w->whole_bytes += pgofs_run_memory_bytes(w->runs[w->under_way].run);
+	w->under_way = run;
 	w->x->n_made++;
 	return pgofs_run_new(&w->runs[run].run, err);
 }

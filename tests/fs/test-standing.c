@@ -183,6 +183,14 @@ Test(small, standing_merges_that_are_too_large_are_not_kept)
 	cr_expect_lt(stat_of("standing_merges_bytes"), 100 << 10);
 }
 
+Test(small, standing_merges_whose_runs_are_too_large_are_left_on_the_way)
+{
+	for (int i = 0; i < 900; i++)
+		model_add_any(profile_new("same", 1 + dice(9), 0));
+	expect_window("too many runs");
+	cr_expect_lt(stat_of("runs_made_total"), 60, "of more than a hundred");
+}
+
 /* ---- runs ---- */
 
 static struct pgofs_item items[MODEL_MAX];
