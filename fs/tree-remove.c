@@ -1,5 +1,6 @@
 /* Removing many profiles: `prune` and `rm -r`. What is to go is found day by day and removed in batches, which is a request for
- * each thousand on a storage that can; each key's own outcome is reported, and what was removed is forgotten at once. */
+ * each thousand on a storage that can; each key's own outcome is reported, and what was removed is forgotten at once. A failure may have done
+ * it all the same, so the next lookup asks. */
 #include "tree-impl.h"
 
 #include <errno.h>
@@ -28,6 +29,17 @@ static void report(struct removing *r, size_t i, int outcome)
 		r->each(r->context, r->keys[i], r->sizes[i], outcome);
 }
 
+static void note(struct removing *r, const char *key, int outcome)
+{
+	char dir[PGOFS_PATH_SIZE];
+	if (outcome < 0) {
+		pgofs_catalog_forget(r->t->catalog, pgofs_path_parent(dir, key));
+		return;
+	}
+	r->t->n_removed++;
+	pgofs_catalog_note_remove(r->t->catalog, key);
+}
+
 static int remove_batch(struct removing *r)
 {
 	struct pgofs_error words = { "" };
@@ -37,10 +49,8 @@ static int remove_batch(struct removing *r)
 		    pgofs_backend_remove_many(r->t->backend, (const char *const *)r->keys, r->n, r->outcomes, &words);
 	for (size_t i = 0; i < r->n; i++) {
 		int outcome = r->dry_run ? 0 : result < 0 ? result : r->outcomes[i];
-		if (!r->dry_run && outcome == 0) {
-			r->t->n_removed++;
-			pgofs_catalog_note_remove(r->t->catalog, r->keys[i]);
-		}
+		if (!r->dry_run)
+			note(r, r->keys[i], outcome);
 		if (outcome < 0 && r->result == 0) {
 			r->result = outcome;
 			pgofs_error_set(r->err, outcome, "%s", words.text);
@@ -153,9 +163,12 @@ static int remove_dirs(struct pgofs_tree *t, const char *dir, struct pgofs_error
 		if (r == 0)
 			r = remove_dirs(t, child, err);
 	}
-	if (r == 0)
-		r = pgofs_backend_remove_dir(t->backend, dir, err);
-	if (r == 0)
+	if (r < 0)
+		return r;
+	r = pgofs_backend_remove_dir(t->backend, dir, err);
+	if (r < 0)
+		pgofs_catalog_forget(t->catalog, dir);
+	else
 		pgofs_catalog_note_rmdir(t->catalog, dir);
 	return r;
 }

@@ -554,6 +554,17 @@ static void note(void *context, const char *path, uint64_t size_bytes, int outco
 	cr_assert_gt(size_bytes, 0);
 }
 
+Test(tree, believes_nothing_after_removals_that_ended_in_doubt)
+{
+	const struct pgofs_prune all = { .before_ns = INT64_MAX };
+	store(DAY "/1.pprof", "hot", 0);
+	store(DAY "/2.pprof", "hot", 0);
+	faulty_rule(storage, &(struct faulty_rule){ FAULTY_REMOVE_MANY, .error = -ETIMEDOUT, .after_doing = true });
+	cr_assert_eq(pgofs_tree_prune(tree, &all, &err), -ETIMEDOUT);
+	cr_assert_eq(lookup(DAY "/1.pprof"), -ENOENT);
+	cr_assert_eq(lookup(DAY "/2.pprof"), -ENOENT);
+}
+
 Test(tree, prunes_what_was_taken_before_an_instant)
 {
 	store("app/2025/01/01/100000Z.pprof", "hot", 0);
