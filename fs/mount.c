@@ -5,7 +5,8 @@
  * What must stay true:
  * - Whoever waits (a parent, systemd, --ready-fd) hears "ready" once, and only after storage answered and the kernel asked its first
  *   question. Any failure before is an exit code and one line on stderr.
- * - No thread is older than the fork, and none but main takes SIGTERM: main alone waits in libfuse's loop.
+ * - No thread is older than the fork. SIGTERM and Ctrl-C are for the keeper while main starts, which may take as long as a disk hangs; then for main,
+ *   who alone waits in libfuse's loop.
  * - At the end requests under way are answered first: merges are given up, so that takes one storage operation's deadline at the longest. Then the
  *   mount goes, lazily where files are open. */
 #define FUSE_USE_VERSION 312
@@ -32,6 +33,12 @@
 /* Threads beyond these end when they have nothing to do: each has a buffer of a MiB, and the kernel takes them in turn. */
 #define IDLE_THREADS_MAX 16
 
+enum stage {
+	STARTING,
+	SERVING,
+	ENDED,
+};
+
 struct mount {
 	struct pgofs_mount_options options;
 	struct pgofs_tree *tree;
@@ -40,6 +47,7 @@ struct mount {
 	int parent_fd;   /* where the waiting parent reads, or -1 */
 	bool is_misused; /* what failed is how it was called */
 	pthread_t keeper;
+	_Atomic enum stage stage;
 };
 
 /* libfuse's messages have no context. While nobody is told "ready", a person may be reading stderr. */
@@ -112,7 +120,41 @@ static int await_child(pid_t child, int fd, int64_t timeout_ns)
 	return 1;
 }
 
-/* ---- The keeper: signals that ask for something, idleness, the watchdog ---- */
+/* ---- The keeper: a start that takes too long; then signals that ask for something, idleness, the watchdog ---- */
+
+static void set_stage(struct mount *m, enum stage stage)
+{
+	atomic_store(&m->stage, stage);
+	pthread_kill(m->keeper, SIGUSR2); /* which says: look at it */
+}
+
+/* The next of the signals, or 0 when this time is over; negative is for ever. */
+static int await_signal(const sigset_t *set, int64_t ns)
+{
+	const struct timespec time = { ns / PGOFS_NS_PER_S, ns % PGOFS_NS_PER_S };
+	int signal = ns < 0 ? sigwaitinfo(set, NULL) : sigtimedwait(set, NULL, &time);
+	return signal < 0 ? 0 : signal;
+}
+
+/* A process that nobody waits for gives up by itself. */
+static void keep_start(struct mount *m)
+{
+	int64_t until = pgofs_monotonic_ns() + m->options.ready_timeout_ns;
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGUSR2);
+	while (atomic_load(&m->stage) == STARTING) {
+		int64_t left = until - pgofs_monotonic_ns();
+		int signal = await_signal(&set, m->options.foreground ? left > 0 ? left : 0 : -1);
+		bool late = m->options.foreground && pgofs_monotonic_ns() >= until;
+		if (signal != SIGTERM && signal != SIGINT && !late)
+			continue;
+		fprintf(stderr, "pgofs mount: %s\n", signal ? "interrupted" : "not ready in time, giving up");
+		_exit(1);
+	}
+}
 
 static sigset_t keeper_signals(void)
 {
@@ -120,7 +162,7 @@ static sigset_t keeper_signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGUSR1);
-	sigaddset(&set, SIGUSR2); /* end */
+	sigaddset(&set, SIGUSR2);
 	return set;
 }
 
@@ -152,14 +194,11 @@ static void *keep(void *context)
 	struct idleness idleness = { 0 };
 	int64_t watchdog_ns = pgofs_notify_watchdog_ns(), fed_ns = 0;
 	int64_t tick_ns = watchdog_ns && watchdog_ns < PGOFS_NS_PER_S ? watchdog_ns : PGOFS_NS_PER_S;
-	struct timespec tick = { tick_ns / PGOFS_NS_PER_S, tick_ns % PGOFS_NS_PER_S };
+	bool ticks = watchdog_ns || m->options.idle_timeout_ns;
 	sigset_t set = keeper_signals();
-	for (;;) {
-		bool ticks = watchdog_ns || m->options.idle_timeout_ns;
-		int signal = ticks ? sigtimedwait(&set, NULL, &tick) : sigwaitinfo(&set, NULL);
-		if (signal == SIGUSR2)
-			return NULL;
-		on_signal(m, signal);
+	keep_start(m);
+	while (atomic_load(&m->stage) == SERVING) {
+		on_signal(m, await_signal(&set, ticks ? tick_ns : -1));
 		if (watchdog_ns && pgofs_monotonic_ns() - fed_ns >= watchdog_ns) {
 			pgofs_notify("WATCHDOG=1", NULL);
 			fed_ns = pgofs_monotonic_ns();
@@ -170,6 +209,7 @@ static void *keep(void *context)
 			idleness.since_ns = 0;
 		}
 	}
+	return NULL;
 }
 
 /* ---- Serving ---- */
@@ -300,10 +340,8 @@ static int run_loop(struct mount *m, struct pgofs_error *err)
 {
 	sigset_t ends;
 	struct fuse_loop_config *loop = fuse_loop_cfg_create();
-	if (!loop || pthread_create(&m->keeper, NULL, keep, m) != 0) {
-		fuse_loop_cfg_destroy(loop);
+	if (!loop)
 		return pgofs_error_errno(err, -ENOMEM, "start");
-	}
 	fuse_loop_cfg_set_max_threads(loop, (unsigned)m->options.n_threads);
 	fuse_loop_cfg_set_idle_threads(loop, IDLE_THREADS_MAX);
 	handle_ends(m);
@@ -314,8 +352,6 @@ static int run_loop(struct mount *m, struct pgofs_error *err)
 	int r = fuse_session_loop_mt(m->session, loop);
 	pthread_sigmask(SIG_BLOCK, &ends, NULL);
 	fuse_loop_cfg_destroy(loop);
-	pthread_kill(m->keeper, SIGUSR2);
-	pthread_join(m->keeper, NULL);
 	return r >= 0 ? 0 : pgofs_error_errno(err, r, "serve");
 }
 
@@ -343,6 +379,14 @@ static int prepare_mountpoint(struct mount *m, struct pgofs_error *err)
 	return r == 0 ? check_device(err) : r;
 }
 
+static int start(struct mount *m, struct pgofs_error *err)
+{
+	int r = prepare_mountpoint(m, err);
+	if (r == 0)
+		r = open_tree(m, err);
+	return r == 0 ? open_fuse(m, err) : r;
+}
+
 /* In the process that stays. Returns once unmounted. */
 static int serve(struct mount *m, struct pgofs_error *err)
 {
@@ -352,18 +396,20 @@ static int serve(struct mount *m, struct pgofs_error *err)
 	sigdelset(&all, SIGBUS);
 	sigdelset(&all, SIGABRT);
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
+	if (pthread_create(&m->keeper, NULL, keep, m) != 0)
+		return pgofs_error_errno(err, -ENOMEM, "start");
 
-	int r = prepare_mountpoint(m, err);
+	int r = start(m, err);
 	if (r == 0)
-		r = open_tree(m, err);
-	if (r == 0)
-		r = open_fuse(m, err);
+		set_stage(m, SERVING);
 	if (r == 0)
 		r = mount_it(m, err);
 	if (r == 0 && chdir("/") < 0)
 		r = pgofs_error_errno(err, -errno, "/");
 	if (r == 0)
 		r = run_loop(m, err);
+	set_stage(m, ENDED);
+	pthread_join(m->keeper, NULL);
 	finish(m);
 	return r;
 }

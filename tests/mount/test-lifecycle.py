@@ -248,6 +248,7 @@ def a_close_under_way_is_finished_before_the_end(folder, pgofs, helper):
 def sighup_shows_what_others_did(folder, pgofs, helper):
     source, at = place(folder)
     with Mount(pgofs, source, at, "refresh=1h") as m:
+        m.process.send_signal(signal.SIGUSR2)  # means nothing
         assert os.listdir(at / DAY) == ["1.pprof"]
         (source / DAY / "2.pprof").write_bytes(P1)
         assert os.listdir(at / DAY) == ["1.pprof"]
@@ -329,16 +330,21 @@ def a_passed_descriptor_is_mounted(folder, pgofs, helper):
     assert process.wait(SECONDS) == 0, process.stderr.read()
 
 
+def hole_of(hole):
+    """The environment of a storage that never answers."""
+    hole.bind(("127.0.0.1", 0))
+    hole.listen(1)
+    url = f"http://127.0.0.1:{hole.getsockname()[1]}"
+    return {**os.environ, "AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
+            "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
+
+
 @test
 def storage_that_never_answers_is_given_up(folder, pgofs, helper):
     at = folder / "mnt"
     at.mkdir()
     with socket.socket() as hole:
-        hole.bind(("127.0.0.1", 0))
-        hole.listen(1)
-        url = f"http://127.0.0.1:{hole.getsockname()[1]}"
-        env = {**os.environ, "AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
-               "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
+        env = hole_of(hole)
         began = time.monotonic()
         code, said = start(pgofs, "-o", "timeout=2s", "s3://bucket/prefix", at, env=env)
         if code == 2 or "no storage" in said:
@@ -346,9 +352,24 @@ def storage_that_never_answers_is_given_up(folder, pgofs, helper):
             return
         assert code == 1 and said.count("\n") == 1 and re.search("time|answer", said), (code, said)
         assert time.monotonic() - began < 40
-        code, said = start(pgofs, "-o", "timeout=1h,ready-timeout=1s", "s3://bucket/prefix", at, env=env)
-        assert code == 1 and "in time" in said, said
+        for foreground in ((), ("-f",)):
+            code, said = start(pgofs, *foreground, "-o", "timeout=1h,ready-timeout=1s", "s3://bucket/prefix", at, env=env)
+            assert code == 1 and "in time" in said, said
     assert not os.path.ismount(at)
+
+
+@test
+def a_start_can_be_interrupted(folder, pgofs, helper):
+    at = folder / "mnt"
+    at.mkdir()
+    for how in (signal.SIGINT, signal.SIGTERM):
+        with socket.socket() as hole:
+            waits = subprocess.Popen([pgofs, "mount", "-f", "-o", "timeout=1h,ready-timeout=1h", "s3://bucket", at],
+                                     env=hole_of(hole), stderr=subprocess.PIPE)
+            hole.accept()[0].close()
+            waits.send_signal(how)
+            said = waits.communicate(timeout=SECONDS)[1].decode()
+            assert waits.returncode == 1 and said == "pgofs mount: interrupted\n", (waits.returncode, said)
 
 
 if __name__ == "__main__":
