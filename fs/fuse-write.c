@@ -31,7 +31,7 @@ static int open_replacement(struct pgofs_call *c)
 {
 	int r = pgofs_tree_may_store(c->fuse->tree, c->path, &c->err);
 	if (r == 0)
-		r = pgofs_spool_reserve(c->fuse->spool, c->path, fuse_req_ctx(c->req)->pid);
+		r = pgofs_spool_reserve(c->fuse->spool, c->path, fuse_req_ctx(c->req)->pid, &c->err);
 	return r < 0 ? r : -ESTALE;
 }
 
@@ -74,7 +74,7 @@ static int create(struct pgofs_call *c, int flags, struct pgofs_inode **ret)
 	int r = stores ? pgofs_tree_may_store(c->fuse->tree, c->path, &c->err) : may_spool(c);
 	if (r < 0)
 		return r;
-	r = pgofs_spool_create(c->fuse->spool, c->path, stores, &f);
+	r = pgofs_spool_create(c->fuse->spool, c->path, stores, &f, &c->err);
 	if (r == -EEXIST && !(flags & O_EXCL))
 		return -ESTALE; /* it came to be since the kernel looked */
 	if (r < 0)
@@ -134,7 +134,7 @@ void pgofs_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t siz
 	struct pgofs_handle *h = pgofs_handle_of(fi);
 	pgofs_call_init(&c, req, PGOFS_OP_WRITE);
 	pgofs_inodes_path(c.fuse->inodes, h->inode, c.path);
-	int r = h->spooled ? pgofs_spooled_write(h->spooled, data, size, (uint64_t)off) : refuse_in_place(&c);
+	int r = h->spooled ? pgofs_spooled_write(h->spooled, data, size, (uint64_t)off, &c.err) : refuse_in_place(&c);
 	if (r < 0) {
 		pgofs_call_fail(&c, r);
 		return;
@@ -147,11 +147,11 @@ static int resize(struct pgofs_call *c, struct pgofs_inode *i, uint64_t size, st
 {
 	if (h && h->spooled) {
 		atomic_store(&h->wrote, true);
-		return pgofs_spooled_truncate(h->spooled, size);
+		return pgofs_spooled_truncate(h->spooled, size, &c->err);
 	}
 	/* By name, a profile that is nowhere open would grow and never be closed. */
 	if (i->spooled && (!size || !pgofs_is_profile_name(pgofs_name_of(c->path))))
-		return pgofs_spooled_truncate(i->spooled, size);
+		return pgofs_spooled_truncate(i->spooled, size, &c->err);
 	if (i->kind == PGOFS_NODE_PROFILE && !i->spooled && size == i->size_bytes)
 		return 0;
 	return refuse_in_place(c);

@@ -13,6 +13,7 @@
 #include <pgofs/units.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,7 @@ struct pgofs_spooled {
 	bool settled; /* nor since a writer closed it */
 	bool unlinked;
 	bool storing;
+	bool outgrew; /* a bound, and said so */
 	bool
 	    over; /* closed, and nothing leads to it any more; the kernel may remember it for long, so it holds no bytes */
 };
@@ -133,10 +135,11 @@ static struct pgofs_spooled *find_visible(struct pgofs_spool *s, const char *pat
 }
 
 /* With one reference, invisible. */
-static int new_file(struct pgofs_spool *s, const char *path, struct pgofs_spooled **ret)
+static int new_file(struct pgofs_spool *s, const char *path, struct pgofs_spooled **ret, struct pgofs_error *err)
 {
 	if (s->n_files >= s->config.n_files_max)
-		return -ENOSPC;
+		return pgofs_error_set(err, -ENOSPC, "%zu files are being written, and no more may be",
+				       s->config.n_files_max);
 	struct pgofs_spooled *f = calloc(1, sizeof *f);
 	char *copy = strdup(path);
 	if (!f || !copy) {
@@ -157,13 +160,14 @@ static bool being_written(const struct pgofs_spooled *f)
 	return f->n_open && !f->settled;
 }
 
-int pgofs_spool_create(struct pgofs_spool *s, const char *path, bool stores, struct pgofs_spooled **ret)
+int pgofs_spool_create(struct pgofs_spool *s, const char *path, bool stores, struct pgofs_spooled **ret,
+		       struct pgofs_error *err)
 {
 	PGOFS_LOCKED(&s->lock);
 	if (find_visible(s, path))
 		return -EEXIST;
 	struct pgofs_spooled *f = NULL;
-	int r = new_file(s, path, &f);
+	int r = new_file(s, path, &f, err);
 	if (r < 0)
 		return r;
 	f->stores = stores;
@@ -215,7 +219,7 @@ static struct reservation *find_reservation(struct pgofs_spool *s, const char *p
 	return NULL;
 }
 
-int pgofs_spool_reserve(struct pgofs_spool *s, const char *path, pid_t caller)
+int pgofs_spool_reserve(struct pgofs_spool *s, const char *path, pid_t caller, struct pgofs_error *err)
 {
 	PGOFS_LOCKED(&s->lock);
 	expire_reservations(s);
@@ -224,7 +228,7 @@ int pgofs_spool_reserve(struct pgofs_spool *s, const char *path, pid_t caller)
 	struct reservation *k = find_reservation(s, NULL, 0);
 	if (!k)
 		return -EBUSY;
-	int r = new_file(s, path, &k->file);
+	int r = new_file(s, path, &k->file, err);
 	if (r < 0)
 		return r;
 	k->file->stores = true;
@@ -269,11 +273,20 @@ static void wait_stored(struct pgofs_spooled *f)
 		pthread_cond_wait(&f->spool->stored, &f->spool->lock);
 }
 
-static int reserve(struct pgofs_spooled *f, uint64_t len)
+/* In words once: who does not mind that a write fails goes on to write. */
+static int outgrow(struct pgofs_spooled *f, int code, const char *what, uint64_t max, struct pgofs_error *err)
+{
+	if (f->outgrew)
+		return code;
+	f->outgrew = true;
+	return pgofs_error_set(err, code, "more than the %" PRIu64 " bytes that %s", max, what);
+}
+
+static int reserve(struct pgofs_spooled *f, uint64_t len, struct pgofs_error *err)
 {
 	struct pgofs_spool *s = f->spool;
 	if (len > s->config.file_bytes_max)
-		return -EFBIG;
+		return outgrow(f, -EFBIG, "a profile may have (max-profile)", s->config.file_bytes_max, err);
 	if (len <= f->cap)
 		return 0;
 	size_t cap = f->cap ? f->cap : CAPACITY_FIRST;
@@ -282,10 +295,10 @@ static int reserve(struct pgofs_spooled *f, uint64_t len)
 	if (cap > s->config.file_bytes_max)
 		cap = s->config.file_bytes_max;
 	if (s->total_bytes - f->cap + cap > s->config.total_bytes_max)
-		return -ENOSPC;
+		return outgrow(f, -ENOSPC, "all files being written may have (spool)", s->config.total_bytes_max, err);
 	uint8_t *data = realloc(f->data, cap);
 	if (!data)
-		return -ENOSPC;
+		return pgofs_error_errno(err, -ENOMEM, "write");
 	s->total_bytes += cap - f->cap;
 	f->data = data;
 	f->cap = cap;
@@ -299,7 +312,7 @@ static void touch(struct pgofs_spooled *f)
 	f->refused = f->settled = false;
 }
 
-int pgofs_spooled_write(struct pgofs_spooled *f, const void *data, size_t len, uint64_t offset)
+int pgofs_spooled_write(struct pgofs_spooled *f, const void *data, size_t len, uint64_t offset, struct pgofs_error *err)
 {
 	if (!len)
 		return 0;
@@ -307,7 +320,7 @@ int pgofs_spooled_write(struct pgofs_spooled *f, const void *data, size_t len, u
 		return -EFBIG;
 	PGOFS_LOCKED(&f->spool->lock);
 	wait_stored(f);
-	int r = reserve(f, offset + len);
+	int r = reserve(f, offset + len, err);
 	if (r < 0)
 		return r;
 	if (offset > f->len)
@@ -330,7 +343,7 @@ size_t pgofs_spooled_read(struct pgofs_spooled *f, void *into, size_t len, uint6
 	return len;
 }
 
-int pgofs_spooled_truncate(struct pgofs_spooled *f, uint64_t len)
+int pgofs_spooled_truncate(struct pgofs_spooled *f, uint64_t len, struct pgofs_error *err)
 {
 	PGOFS_LOCKED(&f->spool->lock);
 	wait_stored(f);
@@ -338,7 +351,7 @@ int pgofs_spooled_truncate(struct pgofs_spooled *f, uint64_t len)
 		return -ESTALE;
 	if (len == f->len)
 		return 0;
-	int r = reserve(f, len);
+	int r = reserve(f, len, err);
 	if (r < 0)
 		return r;
 	if (len > f->len)
@@ -399,7 +412,7 @@ int pgofs_spooled_open_empty(struct pgofs_spooled *f)
 	return 0;
 }
 
-/* Nobody has it open any more: false where bytes are lost by that. */
+/* Nobody has it open any more: false where bytes are lost by that which nobody was told of. */
 static bool closed(struct pgofs_spooled *f)
 {
 	/* An empty name, as touch makes it, stays to be written to; so does one that is no profile's. */
@@ -407,7 +420,7 @@ static bool closed(struct pgofs_spooled *f)
 		trim(f, f->len);
 		return true;
 	}
-	bool lost = f->stores && f->dirty && !f->unlinked;
+	bool lost = f->stores && f->dirty && !f->refused && !f->unlinked;
 	hide(f);
 	end(f);
 	return !lost;

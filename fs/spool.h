@@ -34,7 +34,8 @@ void pgofs_spooled_unref(struct pgofs_spooled *f);
 PGOFS_DEFINE_FREEP(struct pgofs_spooled, pgofs_spooled_unref)
 
 /* A new empty file, visible, open once. `stores`: the path is a profile's. -EEXIST a visible one is there, -ENOSPC. */
-int pgofs_spool_create(struct pgofs_spool *s, const char *path, bool stores, struct pgofs_spooled **ret);
+int pgofs_spool_create(struct pgofs_spool *s, const char *path, bool stores, struct pgofs_spooled **ret,
+		       struct pgofs_error *err);
 
 /* What the name leads to, with one reference; else NULL. */
 struct pgofs_spooled *pgofs_spool_find(struct pgofs_spool *s, const char *path);
@@ -48,17 +49,19 @@ bool pgofs_spool_is_replacing(struct pgofs_spool *s, const char *path);
 /* Replacing a file that others may have open must not change it under them, so it is replaced by a file of its own. Opening such a name with
  * O_TRUNC is answered ESTALE; the kernel then looks the name up once more, and for this thread of the caller's the name leads to a
  * new file, until it is opened. */
-int pgofs_spool_reserve(struct pgofs_spool *s, const char *path, pid_t caller);
+int pgofs_spool_reserve(struct pgofs_spool *s, const char *path, pid_t caller, struct pgofs_error *err);
 struct pgofs_spooled *pgofs_spool_find_reserved(struct pgofs_spool *s, const char *path, pid_t caller);
 
 /* Visible names directly in `dir`, in no order. A profile is not listed while it is being written. Not 0 ends the listing. */
 typedef int (*pgofs_spool_entry_fn)(void *context, const char *name);
 int pgofs_spool_list(struct pgofs_spool *s, const char *dir, pgofs_spool_entry_fn each, void *context);
 
-int pgofs_spooled_write(struct pgofs_spooled *f, const void *data, size_t len, uint64_t offset);
+/* -EFBIG, -ENOSPC: it outgrew a bound, which is put into words once a file. */
+int pgofs_spooled_write(struct pgofs_spooled *f, const void *data, size_t len, uint64_t offset,
+			struct pgofs_error *err);
+int pgofs_spooled_truncate(struct pgofs_spooled *f, uint64_t len, struct pgofs_error *err);
 /* Copies to `into` what there is of `len` bytes at `offset`, returns how many. */
 size_t pgofs_spooled_read(struct pgofs_spooled *f, void *into, size_t len, uint64_t offset);
-int pgofs_spooled_truncate(struct pgofs_spooled *f, uint64_t len);
 void pgofs_spooled_stat(struct pgofs_spooled *f, uint64_t *ret_size_bytes, int64_t *ret_mtime_ns);
 
 /* One more open handle, as the file is; or empty, as O_TRUNC wants it: -EBUSY where it is a profile others are writing. -ESTALE: the
@@ -66,7 +69,7 @@ void pgofs_spooled_stat(struct pgofs_spooled *f, uint64_t *ret_size_bytes, int64
 int pgofs_spooled_open(struct pgofs_spooled *f);
 int pgofs_spooled_open_empty(struct pgofs_spooled *f);
 
-/* One less. At the last, what was to be stored and could not be is dropped: false then. */
+/* One less. At the last, what was to be stored is dropped: false where no store was tried since it was written, so that nobody was told. */
 bool pgofs_spooled_close(struct pgofs_spooled *f);
 
 /* A writer closed it, and waits no longer: until it is written to again it is as if it were open nowhere. */

@@ -110,7 +110,7 @@ def close_says_that_a_profile_was_refused(folder, pgofs):
             assert p.names() == [] and p.stored() == {}
             assert not (p.day / "1.pprof").exists()
         assert "cp" in sh('cp "$F" 1.pprof', p.day, ok=False, F=p.file("f", P1[:100]))
-        assert "profile not stored" in p.mount.words()
+        assert "profile not stored" in p.mount.words() and "is dropped" not in p.mount.words()
 
 
 @test
@@ -391,10 +391,12 @@ def limits_are_kept(folder, pgofs):
             raises(errno.EFBIG, lambda: [f.write(b"x" * 40000) for _ in range(3)])
             raises(errno.EFBIG, lambda: os.ftruncate(f.fileno(), 1 << 40))
             os.ftruncate(f.fileno(), 0)
+        assert p.mount.words().count("more than the 65536 bytes that a profile may have (max-profile)") == 1
         def fill():
             for k in range(10):
                 (p.day / f"{k}.tmp").write_bytes(b"x" * 60000)
         raises(errno.ENOSPC, fill)
+        assert p.mount.words().count("more than the 262144 bytes that all files being written may have (spool)") == 1
         assert p.mount.statistics()["spool_bytes"] <= 256 * 1024
         sh("rm *.tmp 1.pprof", p.day)
         (p.day / "2.pprof").write_bytes(P1)
