@@ -51,6 +51,8 @@ struct pgofs_catalog {
 	struct dir *newest, *oldest;
 	struct pgofs_catalog_stats stats;
 	atomic_uint_fast64_t n_noted;
+	_Atomic uint32_t
+	    told[N_BUCKETS]; /* of which directories it was said that entries are left alone: by hash, and how many */
 };
 
 int pgofs_catalog_new(const struct pgofs_catalog_config *config, struct pgofs_catalog **ret, struct pgofs_error *err)
@@ -65,12 +67,17 @@ int pgofs_catalog_new(const struct pgofs_catalog_config *config, struct pgofs_ca
 	return 0;
 }
 
-static struct dir **bucket_of(struct pgofs_catalog *c, const char *path)
+static uint32_t hash(const char *path)
 {
 	uint32_t h = 2166136261U; /* FNV-1a */
 	for (; *path; path++)
 		h = (h ^ (uint8_t)*path) * 16777619U;
-	return &c->buckets[h % N_BUCKETS];
+	return h;
+}
+
+static struct dir **bucket_of(struct pgofs_catalog *c, const char *path)
+{
+	return &c->buckets[hash(path) % N_BUCKETS];
 }
 
 static void unlink_use(struct pgofs_catalog *c, struct dir *d)
@@ -187,19 +194,30 @@ struct collecting {
 	struct pgofs_path dir;
 	uint64_t max_bytes;
 	uint64_t n_foreign;
+	char foreign[PGOFS_NAME_MAX + 1]; /* the first of these */
 };
 
 static int collect(void *context, const struct pgofs_entry *entry)
 {
 	struct collecting *to = context;
 	if (!pgofs_path_shows(&to->dir, entry->name, entry->is_dir)) {
-		to->n_foreign++;
+		if (strcmp(entry->name, ".pgofs") != 0 && to->n_foreign++ == 0)
+			snprintf(to->foreign, sizeof to->foreign, "%s", entry->name);
 		return 0;
 	}
 	if (to->listing->memory_bytes > to->max_bytes)
 		return -EFBIG;
 	to->listing->is_bare |= entry->is_bare;
 	return pgofs_listing_set(to->listing, entry->name, entry->is_dir, &entry->stored);
+}
+
+/* Once; and again when there are more of them, or less. A directory may be forgotten and listed again as often as something fails. */
+static void tell_foreign(struct pgofs_catalog *c, const char *dir, const struct collecting *to)
+{
+	uint32_t h = hash(dir), what = h + (uint32_t)to->n_foreign;
+	if (to->n_foreign && atomic_exchange(&c->told[h % N_BUCKETS], what) != what)
+		pgofs_log(PGOFS_LOG_INFO, "entries outside the tree's grammar left alone", "dir", dir, "n",
+			  PGOFS_FMT("%" PRIu64, to->n_foreign), "first", to->foreign);
 }
 
 static int ask_storage(struct pgofs_catalog *c, const char *dir, bool bare, struct pgofs_listing **ret,
@@ -220,9 +238,7 @@ static int ask_storage(struct pgofs_catalog *c, const char *dir, bool bare, stru
 		    *dir ? dir : "the root", c->config.memory_bytes);
 	if (r < 0)
 		return r;
-	if (to.n_foreign)
-		pgofs_log(PGOFS_LOG_DEBUG, "entries outside the tree's grammar left alone", "dir", dir, "n",
-			  PGOFS_FMT("%" PRIu64, to.n_foreign));
+	tell_foreign(c, dir, &to);
 	*ret = STEAL(listing);
 	return 0;
 }

@@ -257,6 +257,25 @@ def sighup_shows_what_others_did(folder, pgofs, helper):
 
 
 @test
+def what_is_no_profiles_name_is_told_once(folder, pgofs, helper):
+    source, at = place(folder)
+    (source / DAY / "notes.txt").write_text("mine")
+    (source / ".pgofs").mkdir()
+    with Mount(pgofs, source, at) as m:
+        for names in (["1.pprof"], ["1.pprof", "2.pprof"], ["1.pprof", "2.pprof", "3.pprof"]):
+            (source / DAY / names[-1]).write_bytes(P1)
+            m.process.send_signal(signal.SIGHUP)
+            wait_for(lambda names=names: os.listdir(at / DAY) == names, "the new file")
+            assert os.listdir(at) == ["merged", "sample"]
+        said = [l for l in m.words().splitlines() if "left alone" in l]
+        assert len(said) == 1 and f"dir={DAY} n=1 first=notes.txt" in said[0], said
+        (source / DAY / "more.txt").write_text("mine")
+        m.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: os.listdir(at / DAY) and "n=2" in m.words(), "it to be told again")
+    assert (source / DAY / "notes.txt").read_text() == "mine"
+
+
+@test
 def an_unused_mount_goes_away_when_asked(folder, pgofs, helper):
     source, at = place(folder)
     m = Mount(pgofs, source, at, "idle-timeout=4s").start()
