@@ -198,7 +198,7 @@ bool pgofs_spool_is_replacing(struct pgofs_spool *s, const char *path)
 	PGOFS_LOCKED(&s->lock);
 	struct pgofs_spooled *f;
 	LIST_FOREACH(f, bucket(s, path), by_path)
-	if (f->stores && f->n_open && !strcmp(f->path, path))
+	if (f->stores && !f->over && !strcmp(f->path, path))
 		return true;
 	return false;
 }

@@ -43,7 +43,7 @@ struct pgofs_spooled *pgofs_spool_find(struct pgofs_spool *s, const char *path);
 /* Is there any file at all? Cheap: takes no lock. */
 bool pgofs_spool_is_empty(struct pgofs_spool *s);
 
-/* Is a file open that will be stored at this path when closed? */
+/* Is there a file, open or about to be opened, that will be stored at this path when closed? */
 bool pgofs_spool_is_replacing(struct pgofs_spool *s, const char *path);
 
 /* Replacing a file that others may have open must not change it under them, so it is replaced by a file of its own. Opening such a name with

@@ -124,12 +124,14 @@ Test(spool, a_replacement_is_found_by_the_thread_that_asked_for_it)
 	cr_assert_null(pgofs_spool_find_reserved(s, DAY "1.pprof", 43));
 	struct pgofs_spooled *f = pgofs_spool_find_reserved(s, DAY "1.pprof", 42);
 	cr_assert_not_null(f);
-	cr_assert_not(pgofs_spool_is_replacing(s, DAY "1.pprof"));
+	cr_assert(pgofs_spool_is_replacing(s, DAY "1.pprof"),
+		  "what others look up before it is opened is outdated soon");
 	cr_assert_eq(pgofs_spooled_open_empty(f), 0);
 	cr_assert(pgofs_spool_is_replacing(s, DAY "1.pprof"));
 	cr_assert_null(pgofs_spool_find_reserved(s, DAY "1.pprof", 42), "once");
 	cr_assert_eq(pgofs_spooled_open_empty(f), -EBUSY);
 	cr_assert_not(pgofs_spooled_close(f), "opened to be emptied, and given nothing");
+	cr_assert_not(pgofs_spool_is_replacing(s, DAY "1.pprof"));
 	pgofs_spooled_unref(f);
 }
 
