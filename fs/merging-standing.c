@@ -147,6 +147,8 @@ static int fold(struct work *w, size_t i, const struct pgofs_gathered *got, stru
 		: got->decoded ? pgofs_run_add_decoded(standing, run, got->decoded, &broken)
 			       : pgofs_run_add(standing, run, got->raw, got->len, &broken);
 	pgofs_stages_end(m->stages, PGOFS_STAGE_FOLD, began_ns);
+	if (r == -EINVAL && !got->why)
+		pgofs_merging_explain(m, got, &broken);
 	if (r == -EINVAL)
 		return m->skipped(m->context, w->missing[i], got->why ? got->why : broken.text, err);
 	w->unfit = r == -EDOM;

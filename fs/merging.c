@@ -32,6 +32,17 @@ static int skip(const struct pgofs_merging *m, struct pgofs_merge *merge, size_t
 	return m->skipped(m->context, i, why, err);
 }
 
+void pgofs_merging_explain(const struct pgofs_merging *m, const struct pgofs_gathered *got, struct pgofs_error *broken)
+{
+	_cleanup_(pgofs_merge_freep) struct pgofs_merge *alone = NULL;
+	struct pgofs_error words = { "" };
+	if (pgofs_merge_new(m->view, &alone, NULL) < 0)
+		return;
+	if (pgofs_merge_add(alone, got->raw, got->len, &(struct pgofs_merge_input){ .path = "" }, NULL) == -EINVAL &&
+	    pgofs_pprof_check(got->raw, got->len, m->raw_max_bytes, NULL, &words) == -EINVAL)
+		*broken = words;
+}
+
 int pgofs_merging_add(const struct pgofs_merging *m, struct pgofs_merge *merge, size_t i,
 		      const struct pgofs_gathered *got, struct pgofs_error *err)
 {
@@ -46,6 +57,8 @@ int pgofs_merging_add(const struct pgofs_merging *m, struct pgofs_merge *merge, 
 	pgofs_stages_end(m->stages, PGOFS_STAGE_FOLD, began_ns);
 	if (r == -ENOMEM)
 		return pgofs_error_errno(err, r, "merge %s", input.path);
+	if (r < 0 && !got->why)
+		pgofs_merging_explain(m, got, &broken);
 	if (r < 0)
 		r = skip(m, merge, i, &input, got->why ? got->why : broken.text, err);
 	if (r == 0 && pgofs_merge_memory_bytes(merge) > m->raw_max_bytes)

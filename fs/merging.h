@@ -68,6 +68,9 @@ int pgofs_merging_gather(const struct pgofs_merging_some *some, struct pgofs_err
 int pgofs_merging_add(const struct pgofs_merging *m, struct pgofs_merge *merge, size_t i,
 		      const struct pgofs_gathered *got, struct pgofs_error *err);
 
+/* Why a merge did not take a profile, which `broken` says: where it would take it nowhere, in the words of who would refuse to store it. */
+void pgofs_merging_explain(const struct pgofs_merging *m, const struct pgofs_gathered *got, struct pgofs_error *broken);
+
 /* The bytes of the merged file. */
 int pgofs_merging_finish(const struct pgofs_merging *m, struct pgofs_merge *merge, struct pgofs_bytes **ret,
 			 struct pgofs_error *err);

@@ -203,6 +203,9 @@ static int fetch(void *context, size_t i, struct pgofs_bytes **ret, struct pgofs
 	char path[PGOFS_PATH_SIZE];
 	int r = pgofs_backend_get(m->v->config.backend, pgofs_input_path(path, input), input->item->version,
 				  m->v->config.stored_max_bytes, ret, NULL, err);
+	if (r == -EFBIG)
+		return pgofs_error_set(err, r, "larger than the %zu bytes a stored profile may have (max-profile)",
+				       m->v->config.stored_max_bytes);
 	if (r != -ENOENT && r != -ESTALE)
 		return r;
 	if (!m->wanted->without_gone)

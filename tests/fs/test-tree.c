@@ -417,6 +417,22 @@ Test(tree_limits, gives_up_on_a_merge_that_takes_too_long)
 	cr_assert_eq(lookup(DAY "/100000Z.pprof"), 0, "nothing else has that deadline");
 }
 
+Test(tree_limits, says_of_what_was_left_out_what_a_person_can_use)
+{
+	struct pgofs_tree_config config = PGOFS_TREE_CONFIG_DEFAULTS;
+	config.stored_max_bytes = 1000;
+	open_with(config);
+	char large[1002] = { 0 };
+	memset(large, 'x', sizeof large - 1);
+	put_profile_elsewhere(DAY "/100000Z.pprof", "hot");
+	put_elsewhere(DAY "/100001Z.pprof", "<html><body>Bad Gateway</body></html>");
+	put_elsewhere(DAY "/100002Z.pprof", large);
+	cr_assert_eq(store(DAY "/100003Z.pprof", "hot", 0), 0);
+	_cleanup_(pgofs_snapshot_unrefp) struct pgofs_snapshot *s = snapshot_of("app/merged/last-24h.txt");
+	cr_assert(mentions(s, DAY "/100001Z.pprof: this is an HTML page"));
+	cr_assert(mentions(s, DAY "/100002Z.pprof: larger than the 1000 bytes"));
+}
+
 Test(tree_limits, makes_a_merge_that_is_too_large_once)
 {
 	struct pgofs_tree_config config = PGOFS_TREE_CONFIG_DEFAULTS;
