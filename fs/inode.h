@@ -39,7 +39,7 @@ struct pgofs_inode {
 	char text[];
 };
 
-/* `snapshots_bytes_max`: of snapshots held for files the kernel knows but has not open. `pinned_bytes_max`: of stored profiles held open. */
+/* `snapshots_bytes_max`: of snapshots held for merged files that the kernel knows. `pinned_bytes_max`: of stored profiles held open. */
 struct pgofs_inodes *pgofs_inodes_new(uint64_t snapshots_bytes_max, uint64_t pinned_bytes_max);
 void pgofs_inodes_free(struct pgofs_inodes *t);
 PGOFS_DEFINE_FREEP(struct pgofs_inodes, pgofs_inodes_free)
@@ -69,7 +69,7 @@ uint64_t pgofs_inodes_st_ino_of(struct pgofs_inodes *t, struct pgofs_inode *i);
 /* A merged file's snapshot, with one reference; NULL where it was dropped for room: look the name up again. */
 struct pgofs_snapshot *pgofs_inodes_snapshot(struct pgofs_inodes *t, struct pgofs_inode *i);
 
-/* A stored profile's bytes, whole, with one reference; each success is ended by _release. -ENFILE where too much is held open
+/* A stored profile's bytes, whole, with one reference; each success is ended by _unpin. -ENFILE where too much is held open
  * already; else what pgofs_tree_read says. Blocks on storage, without the lock. */
 int pgofs_inodes_pin(struct pgofs_inodes *t, struct pgofs_inode *i, struct pgofs_tree *tree, struct pgofs_bytes **ret,
 		     struct pgofs_error *err);

@@ -496,10 +496,11 @@ bool pgofs_views_known_unusable(struct pgofs_views *v, const struct pgofs_select
 
 void pgofs_views_stats(struct pgofs_views *v, struct pgofs_views_stats *ret)
 {
+	uint64_t parts_bytes = pgofs_parts_kept_bytes(v->parts), standings_bytes = pgofs_standings_bytes(v->standings);
 	PGOFS_LOCKED(&v->mutex);
 	*ret = v->stats;
-	ret->parts_bytes = pgofs_parts_kept_bytes(v->parts);
-	ret->standings_bytes = pgofs_standings_bytes(v->standings);
+	ret->parts_bytes = parts_bytes;
+	ret->standings_bytes = standings_bytes;
 	ret->fetched_bytes = atomic_load(&v->stages.fetched_bytes);
 	for (int i = 0; i < PGOFS_N_STAGES; i++)
 		ret->stage_ns[i] = atomic_load(&v->stages.ns[i]);
