@@ -14,7 +14,9 @@
 
 int pgofs_ahead_init(struct pgofs_ahead *a, enum pgofs_view view, const struct pgofs_gather *g)
 {
-	*a = (struct pgofs_ahead){ .view = view, .stages = g->stages, .n = pgofs_gather_n_ahead(g) };
+	*a = (struct pgofs_ahead){
+		.view = view, .stages = g->stages, .n = pgofs_gather_n_ahead(g), .free_bytes_max = g->memory_bytes
+	};
 	pthread_mutex_init(&a->mutex, NULL);
 	a->of = calloc(a->n, sizeof *a->of);
 	a->free = calloc(a->n, sizeof *a->free);
@@ -37,7 +39,11 @@ void pgofs_ahead_done(struct pgofs_ahead *a)
 static struct pgofs_decoded *take_free(struct pgofs_ahead *a)
 {
 	PGOFS_LOCKED(&a->mutex);
-	return a->n_free ? a->free[--a->n_free] : pgofs_decoded_new();
+	if (!a->n_free)
+		return pgofs_decoded_new();
+	struct pgofs_decoded *d = a->free[--a->n_free];
+	a->free_bytes -= pgofs_decoded_memory_bytes(d);
+	return d;
 }
 
 size_t pgofs_ahead_decode(struct pgofs_ahead *a, size_t i, const void *raw, size_t len)
@@ -62,10 +68,12 @@ void pgofs_ahead_passed(struct pgofs_ahead *a, size_t i)
 	struct pgofs_decoded *d = STEAL(a->of[i % a->n]);
 	if (!d)
 		return;
-	if (pgofs_decoded_memory_bytes(d) > KEPT_MAX) {
+	size_t bytes = pgofs_decoded_memory_bytes(d);
+	PGOFS_LOCKED(&a->mutex);
+	if (bytes > KEPT_MAX || a->free_bytes + bytes > a->free_bytes_max) {
 		pgofs_decoded_free(d);
 		return;
 	}
-	PGOFS_LOCKED(&a->mutex);
+	a->free_bytes += bytes;
 	a->free[a->n_free++] = d;
 }

@@ -15,7 +15,8 @@ struct pgofs_ahead {
 	struct pgofs_decoded **of;   /* owned; of input i at i modulo n; NULL where it is not decoded */
 	struct pgofs_decoded **free; /* owned; the last one is the warmest */
 	size_t n, n_free;
-	pthread_mutex_t mutex; /* guards what is free */
+	size_t free_bytes, free_bytes_max; /* of those that are free */
+	pthread_mutex_t mutex;             /* guards what is free */
 };
 
 /* For what is gathered by `g`. -ENOMEM. */

@@ -35,7 +35,8 @@ struct pgofs_gather {
 	unsigned n_fetch;     /* threads that fetch and inflate ahead; 0: all on the caller's thread */
 	unsigned n_inflate;   /* of these, inflated at the same time; at least 1 */
 	size_t raw_max_bytes; /* of one input, inflated */
-	size_t memory_bytes;  /* held ahead of `each`, about; one input more where it alone is larger */
+	size_t
+	    memory_bytes; /* held ahead of `each`, about; one input more where it alone is larger; as much again in buffers to be used again */
 	const struct pgofs_patience *patience; /* nullable; asked before each input's turn */
 	struct pgofs_stages *stages;           /* nullable; of it, inflating is counted here */
 };

@@ -1,3 +1,4 @@
+#include "ahead.h"
 #include "gather.h"
 #include "patience.h"
 
@@ -296,4 +297,24 @@ Test(gather, reads_a_gzip_of_many_members_whole)
 					.memory_bytes = PGOFS_MIB };
 	cr_assert_eq(pgofs_gather_run(&g, NULL), 0);
 	cr_assert_eq(n, 5);
+}
+
+Test(gather, keeps_no_more_of_what_was_decoded_than_its_memory)
+{
+	for (size_t fit = 0; fit < 4; fit++) {
+		struct pgofs_ahead a;
+		struct pgofs_gather g = { .n = 8, .n_fetch = 8, .memory_bytes = PGOFS_MIB };
+		_cleanup_(pgofs_decoded_freep) struct pgofs_decoded *one = pgofs_decoded_new();
+		pgofs_decoded_read(one, PGOFS_VIEW_PPROF, "rubbish", 7);
+		g.memory_bytes = fit * pgofs_decoded_memory_bytes(one);
+		cr_assert_eq(pgofs_ahead_init(&a, PGOFS_VIEW_PPROF, &g), 0);
+		for (int round = 0; round < 3; round++) {
+			for (size_t i = 0; i < g.n; i++)
+				pgofs_ahead_decode(&a, i, "rubbish", 7);
+			for (size_t i = 0; i < g.n; i++)
+				pgofs_ahead_passed(&a, i);
+			cr_expect_eq(a.n_free, fit);
+		}
+		pgofs_ahead_done(&a);
+	}
 }
