@@ -15,11 +15,10 @@
 
 struct pgofs_reading;
 
-/* An open file or directory. Exactly one of the four is what it reads. */
+/* An open file or directory. Exactly one of the three is what it reads. */
 struct pgofs_handle {
 	LIST_ENTRY(pgofs_handle) all;
 	struct pgofs_inode *inode; /* one reference */
-	struct pgofs_snapshot *snapshot;
 	struct pgofs_bytes *bytes;
 	struct pgofs_spooled *spooled; /* the inode's */
 	struct pgofs_reading *reading;

@@ -276,7 +276,6 @@ void pgofs_handle_free(struct pgofs_fuse *f, struct pgofs_handle *h)
 	if (h->bytes)
 		pgofs_inodes_unpin(f->inodes, h->inode);
 	pgofs_bytes_unref(h->bytes);
-	pgofs_snapshot_unref(h->snapshot);
 	pgofs_reading_free(h->reading);
 	pgofs_inodes_put(f->inodes, h->inode);
 	free(h);
@@ -297,10 +296,7 @@ static int open_for_reading(struct pgofs_call *c, struct pgofs_handle *h)
 		h->spooled = i->spooled;
 		return pgofs_spooled_open(i->spooled);
 	}
-	if (i->kind == PGOFS_NODE_PROFILE)
-		return pgofs_inodes_pin(c->fuse->inodes, i, c->fuse->tree, &h->bytes, &c->err);
-	h->snapshot = pgofs_inodes_snapshot(c->fuse->inodes, i);
-	return h->snapshot ? 0 : -ESTALE;
+	return pgofs_inodes_pin(c->fuse->inodes, i, c->fuse->tree, &h->bytes, &c->err);
 }
 
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -356,8 +352,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, stru
 		return;
 	}
 	/* Of its own: the handle may be released as soon as the kernel has the answer, before the reply returns. */
-	_cleanup_(pgofs_bytes_unrefp) struct pgofs_bytes *bytes =
-	    pgofs_bytes_ref(h->snapshot ? h->snapshot->bytes : h->bytes);
+	_cleanup_(pgofs_bytes_unrefp) struct pgofs_bytes *bytes = pgofs_bytes_ref(h->bytes);
 	size_t at = (uint64_t)off < bytes->len ? (size_t)off : bytes->len;
 	if (size > bytes->len - at)
 		size = bytes->len - at;

@@ -317,12 +317,6 @@ void pgofs_inodes_rename(struct pgofs_inodes *t, const char *from, const char *t
 	LIST_INSERT_HEAD(path_bucket(t, i->st_ino), i, by_path);
 }
 
-struct pgofs_snapshot *pgofs_inodes_snapshot(struct pgofs_inodes *t, struct pgofs_inode *i)
-{
-	PGOFS_LOCKED(&t->lock);
-	return i->snapshot ? pgofs_snapshot_ref(i->snapshot) : NULL;
-}
-
 static struct pgofs_bytes *pin_again(struct pgofs_inodes *t, struct pgofs_inode *i)
 {
 	PGOFS_LOCKED(&t->lock);
@@ -332,17 +326,31 @@ static struct pgofs_bytes *pin_again(struct pgofs_inodes *t, struct pgofs_inode 
 	return pgofs_bytes_ref(i->bytes);
 }
 
+static int take_snapshot(struct pgofs_inodes *t, struct pgofs_inode *i, struct pgofs_bytes **ret)
+{
+	PGOFS_LOCKED(&t->lock);
+	if (!i->snapshot)
+		return -ESTALE;
+	*ret = pgofs_bytes_ref(i->snapshot->bytes);
+	return 0;
+}
+
+static int read_stored(struct pgofs_inodes *t, struct pgofs_inode *i, struct pgofs_tree *tree, struct pgofs_bytes **ret,
+		       struct pgofs_error *err)
+{
+	char path[PGOFS_PATH_SIZE];
+	struct pgofs_node node = { .kind = i->kind, .size_bytes = i->size_bytes, .mtime_ns = i->mtime_ns };
+	strcpy(node.version, i->version);
+	return pgofs_tree_read(tree, pgofs_inodes_path(t, i, path), &node, ret, err);
+}
+
 int pgofs_inodes_pin(struct pgofs_inodes *t, struct pgofs_inode *i, struct pgofs_tree *tree, struct pgofs_bytes **ret,
 		     struct pgofs_error *err)
 {
-	char path[PGOFS_PATH_SIZE];
 	if ((*ret = pin_again(t, i)))
 		return 0;
-
-	struct pgofs_node node = { .kind = i->kind, .size_bytes = i->size_bytes, .mtime_ns = i->mtime_ns };
-	strcpy(node.version, i->version);
 	_cleanup_(pgofs_bytes_unrefp) struct pgofs_bytes *bytes = NULL;
-	int r = pgofs_tree_read(tree, pgofs_inodes_path(t, i, path), &node, &bytes, err);
+	int r = i->kind == PGOFS_NODE_MERGED ? take_snapshot(t, i, &bytes) : read_stored(t, i, tree, &bytes, err);
 	if (r < 0)
 		return r;
 	if (bytes->len != i->size_bytes)
@@ -351,7 +359,7 @@ int pgofs_inodes_pin(struct pgofs_inodes *t, struct pgofs_inode *i, struct pgofs
 	PGOFS_LOCKED(&t->lock);
 	if (!i->bytes) {
 		if (t->stats.pinned_bytes && t->stats.pinned_bytes + bytes->len > t->pinned_bytes_max)
-			return pgofs_error_set(err, -ENFILE, "too many bytes of stored profiles are open");
+			return pgofs_error_set(err, -ENFILE, "too many bytes are held open (memory)");
 		i->bytes = pgofs_bytes_ref(bytes);
 		t->stats.pinned_bytes += bytes->len;
 	}

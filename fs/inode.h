@@ -31,7 +31,7 @@ struct pgofs_inode {
 	unsigned n_refs;
 	bool named;                      /* its path leads to it */
 	struct pgofs_snapshot *snapshot; /* of a merged file, until dropped for room */
-	struct pgofs_bytes *bytes;       /* of a stored profile, while n_open */
+	struct pgofs_bytes *bytes;       /* while n_open */
 	unsigned n_open;
 	LIST_ENTRY(pgofs_inode) by_id, by_path;
 	TAILQ_ENTRY(pgofs_inode) by_age; /* merged files with a snapshot, oldest first */
@@ -39,7 +39,7 @@ struct pgofs_inode {
 	char text[];
 };
 
-/* `snapshots_bytes_max`: of snapshots held for merged files that the kernel knows. `pinned_bytes_max`: of stored profiles held open. */
+/* `snapshots_bytes_max`: of snapshots held for merged files that the kernel knows. `pinned_bytes_max`: of files held open. */
 struct pgofs_inodes *pgofs_inodes_new(uint64_t snapshots_bytes_max, uint64_t pinned_bytes_max);
 void pgofs_inodes_free(struct pgofs_inodes *t);
 PGOFS_DEFINE_FREEP(struct pgofs_inodes, pgofs_inodes_free)
@@ -66,11 +66,9 @@ void pgofs_inodes_rename(struct pgofs_inodes *t, const char *from, const char *t
 uint64_t pgofs_inodes_st_ino(const char *path);
 uint64_t pgofs_inodes_st_ino_of(struct pgofs_inodes *t, struct pgofs_inode *i);
 
-/* A merged file's snapshot, with one reference; NULL where it was dropped for room: look the name up again. */
-struct pgofs_snapshot *pgofs_inodes_snapshot(struct pgofs_inodes *t, struct pgofs_inode *i);
-
-/* A stored profile's bytes, whole, with one reference; each success is ended by _unpin. -ENFILE where too much is held open
- * already; else what pgofs_tree_read says. Blocks on storage, without the lock. */
+/* The bytes of a stored profile or a merged file, whole, with one reference; each success is ended by _unpin. -ENFILE where too much is held open
+ * already; -ESTALE a merged file's were dropped for room: look the name up again; else what pgofs_tree_read says. Blocks on storage, without
+ * the lock. */
 int pgofs_inodes_pin(struct pgofs_inodes *t, struct pgofs_inode *i, struct pgofs_tree *tree, struct pgofs_bytes **ret,
 		     struct pgofs_error *err);
 void pgofs_inodes_unpin(struct pgofs_inodes *t, struct pgofs_inode *i);

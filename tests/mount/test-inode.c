@@ -4,6 +4,7 @@
 #include <pgofs/name.h>
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <string.h>
 
 static struct pgofs_snapshot *snapshot_of(size_t len)
@@ -100,10 +101,40 @@ Test(inode, drops_the_oldest_snapshots_for_room_and_keeps_the_newest)
 	cr_assert_eq(stats_of(t).n_snapshots, 32, "a few are kept whatever their size");
 	for (int k = 0; k < 100; k++) {
 		struct pgofs_inode *i = pgofs_inodes_get(t, ids[k]);
-		_cleanup_(pgofs_snapshot_unrefp) struct pgofs_snapshot *s = pgofs_inodes_snapshot(t, i);
-		cr_assert_eq(s != NULL, k >= 68, "%d", k);
+		_cleanup_(pgofs_bytes_unrefp) struct pgofs_bytes *b = NULL;
+		cr_assert_eq(pgofs_inodes_pin(t, i, NULL, &b, NULL), k >= 68 ? 0 : -ESTALE, "%d", k);
+		if (b)
+			pgofs_inodes_unpin(t, i);
 		pgofs_inodes_put(t, i);
 	}
+}
+
+Test(inode, merged_files_held_open_are_bounded)
+{
+	_cleanup_(pgofs_inodes_freep) struct pgofs_inodes *t = pgofs_inodes_new(1000, 250);
+	struct pgofs_inode *i[3];
+	struct pgofs_bytes *b[4] = { NULL };
+	char path[32];
+	for (int k = 0; k < 3; k++) {
+		_cleanup_(pgofs_snapshot_unrefp) struct pgofs_snapshot *s = snapshot_of(100);
+		struct pgofs_node node = { .kind = PGOFS_NODE_MERGED, .size_bytes = 100, .snapshot = s };
+		snprintf(path, sizeof path, "merged/%d", k);
+		i[k] = pgofs_inodes_look(t, path, &node);
+		cr_assert_eq(pgofs_inodes_pin(t, i[k], NULL, &b[k], NULL), k < 2 ? 0 : -ENFILE);
+	}
+	cr_assert_eq(pgofs_inodes_pin(t, i[0], NULL, &b[3], NULL), 0, "what is open already costs no more");
+	cr_assert_eq(stats_of(t).pinned_bytes, 200);
+	pgofs_inodes_unpin(t, i[0]);
+	cr_assert_eq(stats_of(t).pinned_bytes, 200);
+	pgofs_inodes_unpin(t, i[0]);
+	cr_assert_eq(pgofs_inodes_pin(t, i[2], NULL, &b[2], NULL), 0);
+	pgofs_inodes_unpin(t, i[1]);
+	pgofs_inodes_unpin(t, i[2]);
+	cr_assert_eq(stats_of(t).pinned_bytes, 0);
+	for (int k = 0; k < 3; k++)
+		pgofs_inodes_put(t, i[k]);
+	for (int k = 0; k < 4; k++)
+		pgofs_bytes_unref(b[k]);
 }
 
 Test(inode, a_name_moved_or_removed_leads_elsewhere)
