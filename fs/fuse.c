@@ -181,6 +181,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
 	struct pgofs_fuse *f = userdata;
 	conn->want &= ~(FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_POSIX_ACL);
+	conn->want |= conn->capable & FUSE_CAP_PARALLEL_DIROPS;
 	f->config.ready(f->config.context);
 }
 

@@ -12,6 +12,7 @@
 #define FUSE_USE_VERSION 312
 
 #include "command.h"
+#include "fuse-parallel.h"
 #include "fuse.h"
 #include "mount-options.h"
 #include "mountpoint.h"
@@ -310,8 +311,10 @@ static int mount_it(struct mount *m, struct pgofs_error *err)
 	fuse_opt_free_args(&args);
 	if (!m->session)
 		return pgofs_error_set(err, -EINVAL, "libfuse did not start");
-	if (fuse_session_mount(m->session, o->mountpoint) == 0)
-		return 0;
+	if (fuse_session_mount(m->session, o->mountpoint) == 0) {
+		r = pgofs_let_lookups_be_parallel(m->session);
+		return r < 0 ? pgofs_error_errno(err, r, "start") : 0;
+	}
 	fuse_session_destroy(STEAL(m->session));
 	return pgofs_error_set(err, -EPERM,
 			       "the kernel refused (in a container: --cap-add SYS_ADMIN). "

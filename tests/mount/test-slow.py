@@ -106,6 +106,20 @@ def store_many(s, app, n):
 
 
 @test
+def who_waits_for_a_merge_does_not_hold_its_directory(folder):
+    with Server() as s, mounted(s, folder) as m:
+        store_many(s, "app", 1)
+        s.fault("GetObject", "held", FOREVER)
+        merging = Doing((m.at / "app/merged/2026-11-22.pprof").stat)
+        wait_for(lambda: s.counts["GetObject"], "a merge to begin")
+        raises(errno.ENOENT, (m.at / "app/merged/2026-11-21.pprof").stat)
+        assert os.listdir(m.at / "app/merged")
+        assert merging.is_alive(), "it did not wait"
+        s.let_go.set()
+        assert merging.end().st_size
+
+
+@test
 def thirty_that_wait_for_merges_hold_nobody_up(folder):
     apps = [f"app{k}" for k in range(30)]
     with Server() as s, mounted(s, folder) as m:
