@@ -16,8 +16,9 @@
 /* Inputs of known content: input i is `lengths[i]` bytes of value i. */
 struct world {
 	size_t n, next;
-	size_t length;
-	size_t broken, absent, large, failing; /* which input; SIZE_MAX none */
+	size_t length, giant_length; /* of the giant, if there is one */
+	unsigned n_inflate;
+	size_t giant, broken, absent, large, failing; /* which input; SIZE_MAX none */
 	size_t stop_at;
 	size_t end_at; /* the input with which patience ends */
 	const struct pgofs_patience *patience;
@@ -35,12 +36,19 @@ static struct world world_of(size_t n)
 {
 	return (struct world){ .n = n,
 			       .length = 1000,
+			       .n_inflate = 2,
+			       .giant = SIZE_MAX,
 			       .broken = SIZE_MAX,
 			       .absent = SIZE_MAX,
 			       .large = SIZE_MAX,
 			       .failing = SIZE_MAX,
 			       .stop_at = SIZE_MAX,
 			       .end_at = SIZE_MAX };
+}
+
+static size_t length_of(const struct world *w, size_t i)
+{
+	return i == w->giant ? w->giant_length : w->length;
 }
 
 static struct pgofs_bytes *make_gzip(const void *raw, size_t len)
@@ -66,9 +74,10 @@ static int fetch(void *context, size_t i, struct pgofs_bytes **ret, struct pgofs
 		return pgofs_error_set(err, -ENODATA, "gone");
 	if (i == w->large)
 		return pgofs_error_set(err, -EFBIG, "too large");
-	_cleanup_(pgofs_freep) uint8_t *bytes = malloc(w->length);
-	memset(bytes, (int)(i & 0x7f), w->length);
-	*ret = w->gzip ? make_gzip(bytes, w->length) : pgofs_bytes_dup(bytes, w->length);
+	size_t len = length_of(w, i);
+	_cleanup_(pgofs_freep) uint8_t *bytes = malloc(len);
+	memset(bytes, (int)(i & 0x7f), len);
+	*ret = w->gzip ? make_gzip(bytes, len) : pgofs_bytes_dup(bytes, len);
 	if (i == w->broken) {
 		memset((*ret)->data, 0xff, (*ret)->len);
 		memcpy((*ret)->data, "\x1f\x8b\x08", 3);
@@ -78,7 +87,7 @@ static int fetch(void *context, size_t i, struct pgofs_bytes **ret, struct pgofs
 
 static uint64_t size_of(void *context, size_t i)
 {
-	return ((struct world *)context)->length;
+	return length_of(context, i);
 }
 
 static size_t prepare(void *context, size_t i, const void *raw, size_t len)
@@ -87,7 +96,7 @@ static size_t prepare(void *context, size_t i, const void *raw, size_t len)
 	unsigned now = ++w->n_held, most = w->most_held;
 	while (now > most && !atomic_compare_exchange_weak(&w->most_held, &most, now))
 		;
-	cr_assert(len == w->length && *(const uint8_t *)raw == (i & 0x7f) && !w->prepared[i % 128]);
+	cr_assert(len == length_of(w, i) && *(const uint8_t *)raw == (i & 0x7f) && !w->prepared[i % 128]);
 	if (w->slow)
 		usleep(2000);
 	w->prepared[i % 128] = true;
@@ -112,7 +121,7 @@ static int each(void *context, size_t i, const void *raw, size_t len, const char
 		cr_assert(i == w->broken || i == w->absent || i == w->large, "input %zu: %s", i, why);
 		return 0;
 	}
-	cr_assert_eq(len, w->length);
+	cr_assert_eq(len, length_of(w, i));
 	for (size_t k = 0; k < len; k++)
 		cr_assert_eq(((const uint8_t *)raw)[k], i & 0x7f);
 	return 0;
@@ -127,7 +136,7 @@ static int gather(struct world *w, unsigned n_fetch, size_t memory_bytes, size_t
 					.prepare = w->prepared_bytes ? prepare : NULL,
 					.each = each,
 					.n_fetch = n_fetch,
-					.n_inflate = 2,
+					.n_inflate = w->n_inflate,
 					.raw_max_bytes = raw_max,
 					.memory_bytes = memory_bytes,
 					.patience = w->patience };
@@ -256,6 +265,49 @@ Test(gather, prepares_no_more_than_are_inflated_at_once_when_each_takes_all_memo
 	w.prepared_bytes = PGOFS_MIB;
 	cr_assert_eq(gather(&w, 16, PGOFS_MIB, PGOFS_MIB, NULL), 0);
 	cr_assert(w.n_prepared && w.most_held <= 2, "%u of %u at the same time", w.most_held, w.n_prepared);
+}
+
+Test(gather, works_with_one_at_a_time_and_with_more_than_there_are)
+{
+	for (unsigned n_inflate = 1; n_inflate < 100; n_inflate += 33) {
+		struct world w = world_of(100);
+		w.gzip = w.slow = true;
+		w.n_inflate = n_inflate;
+		w.prepared_bytes = 1;
+		cr_assert_eq(gather(&w, 16, PGOFS_MIB, PGOFS_MIB, NULL), 0);
+		cr_assert_eq(w.next, 100);
+		cr_assert_eq(w.n_prepared, 100);
+	}
+}
+
+Test(gather, ends_with_a_failure_while_others_are_worked_on)
+{
+	for (unsigned n_inflate = 1; n_inflate < 20; n_inflate += 6) {
+		struct world w = world_of(100);
+		struct pgofs_error err = { "" };
+		w.gzip = w.slow = true;
+		w.n_inflate = n_inflate;
+		w.prepared_bytes = 1;
+		w.failing = 20;
+		cr_assert_eq(gather(&w, 16, PGOFS_MIB, PGOFS_MIB, &err), -EIO);
+		cr_assert_str_eq(err.text, "input 20: the storage is away");
+		cr_assert_eq(w.next, 20);
+	}
+}
+
+Test(gather, takes_an_input_larger_than_its_memory_among_others)
+{
+	for (size_t giant = 0; giant < 100; giant += 33) {
+		struct world w = world_of(100);
+		w.gzip = giant % 2;
+		w.slow = true;
+		w.prepared_bytes = 1000;
+		w.giant = giant;
+		w.giant_length = 2 * PGOFS_MIB;
+		cr_assert_eq(gather(&w, 16, 64 << 10, 4 * PGOFS_MIB, NULL), 0);
+		cr_assert_eq(w.next, 100);
+		cr_assert_eq(w.n_refused, 0);
+	}
 }
 
 /* A gzip whose size field says little, as one of several members or a lie would. */
