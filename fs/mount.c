@@ -90,8 +90,10 @@ static void on_ready(void *context)
 	}
 	if (m->parent_fd >= 0) {
 		leave_terminal();
-		if (write(m->parent_fd, "", 1) < 0)
-			pgofs_log(PGOFS_LOG_WARNING, "parent not told", "why", strerror(errno));
+		if (write(m->parent_fd, "", 1) < 0) { /* it was interrupted, or killed */
+			pgofs_log(PGOFS_LOG_WARNING, "nobody waits for the mount any more, unmounting");
+			kill(getpid(), SIGTERM);
+		}
 		close(STEAL_FD(m->parent_fd));
 	}
 }

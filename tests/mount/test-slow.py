@@ -5,6 +5,7 @@ Storage is an S3 server of the tests' own, which holds what it is asked for unti
 import errno
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -103,6 +104,32 @@ def store_many(s, app, n):
     """So many profiles, a minute apart."""
     for k in range(n):
         s.objects["bucket"][f"{app}/2026/11/22/{k // 60:02}{k % 60:02}00Z.pprof"] = Object(P1, f"e{k}", time.time())
+
+
+def processes_with(word):
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                if os.fsencode(word) in f.read().split(b"\0"):
+                    yield int(pid)
+        except OSError:
+            pass
+
+
+@test
+def a_mount_whose_start_was_interrupted_goes_again(folder):
+    """What was interrupted waited for a child, which waits for storage."""
+    at = folder / "mnt"
+    at.mkdir()
+    with Server() as s:
+        s.fault("ListObjectsV2", "held", FOREVER)
+        starting = subprocess.Popen([PGOFS, "mount", "s3://bucket", at], env=environment(AWS_ENDPOINT_URL_S3=s.url))
+        wait_for(lambda: s.counts["ListObjectsV2"], "storage to be asked")
+        starting.send_signal(signal.SIGINT)
+        assert starting.wait(SECONDS) == -signal.SIGINT and list(processes_with(at))
+        s.let_go.set()
+        wait_for(lambda: not list(processes_with(at)), "it to go")
+        assert not os.path.ismount(at)
 
 
 @test
