@@ -110,8 +110,8 @@ int s3_xml_walk(const void *data, size_t len, const char *root, s3_xml_fn each, 
 	if (w.refused)
 		pgofs_error_set(err, r, "the server's XML is refused: %s", w.refused);
 	else if (r == 0 && !whole)
-		r = pgofs_error_set(err, -EIO, "the server's XML does not parse: %s at line %lu",
-				    XML_ErrorString(XML_GetErrorCode(w.parser)), XML_GetCurrentLineNumber(w.parser));
+		r = pgofs_error_set(err, -EIO, "the server's XML does not parse: %s",
+				    XML_ErrorString(XML_GetErrorCode(w.parser)));
 	XML_ParserFree(w.parser);
 	pgofs_buf_done(&w.text);
 	return r;

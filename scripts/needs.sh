@@ -15,6 +15,7 @@ packages_to() {
   run) echo fuse3 ;;
   test)
     echo libcriterion-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler
+    echo ca-certificates # for Go's module proxy
     echo python3 procps curl openssl tar busybox rsync mandoc shellcheck git
     echo clang && clang_runtime
     ;;
