@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 
 import certificates
-from harness import NAME, Case
+from harness import COLLECTOR, NAME, Case
 from hostile import Hostile
 from nameserver import A, AAAA, SRV, NameServer
 
@@ -299,7 +299,7 @@ class Configuration(Fleet):
         for content, code, words in cases:
             with self.subTest(content=content):
                 path = self.write("c.yaml", content)
-                done = subprocess.run([os.environ["PGOFS_COLLECTOR"], "--check-config", "-c", path], capture_output=True, text=True)
+                done = subprocess.run([COLLECTOR, "--check-config", "-c", path], capture_output=True, text=True)
                 self.assertEqual(done.returncode, code, done)
                 self.assertIn(words, done.stdout + done.stderr)
         self.assertFalse(self.into.exists())
@@ -591,7 +591,7 @@ class Spool(Fleet):
             self.addCleanup((spool / name).chmod, 0o700)
         nobody = {}
         if os.geteuid() == 0:
-            nobody = {"user": 65534}
+            nobody = {"user": 65534, "executable": shutil.copy(COLLECTOR, self.top)}  # who may not look into root's home
             for path in (spool, spool / ".lock", spool / "a", spool / "lost+found"):
                 os.chown(path, 65534, -1)
         args = ["--target=down=http://127.0.0.1:1", f"--into={self.top}/away/app", f"--spool={spool}"]
