@@ -113,8 +113,8 @@ static int apply_name(const char *name, CURL *easy, const char *text, struct cur
 int access_apply(const struct access *a, CURL *easy, const char *url, struct curl_slist **ret_connect_to,
 		 struct pgofs_error *err)
 {
-	curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE,
-			 0L); /* a session resumed is a certificate not looked at again */
+	/* Where a session is resumed, no certificate is looked at. */
+	curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
 	if (a->ca_file) {
 		curl_easy_setopt(easy, CURLOPT_CAINFO, a->ca_file);
 		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* the system's, which would be trusted, too */
