@@ -37,7 +37,7 @@ struct dir {
 	int64_t asked_ns;
 	size_t counted_bytes; /* of the listing, as they are in the catalog's sum */
 	struct pgofs_flight *flight;
-	bool flight_is_bare; /* who leads it asked for names alone */
+	bool flight_is_bare;    /* who leads it asked for names alone */
 	struct change *journal; /* made since the flight began */
 	size_t n_journal;
 	char path[];
@@ -51,8 +51,8 @@ struct pgofs_catalog {
 	struct dir *newest, *oldest;
 	struct pgofs_catalog_stats stats;
 	atomic_uint_fast64_t n_noted;
-	_Atomic uint32_t
-	    told[N_BUCKETS]; /* of which directories it was said that entries are left alone: by hash, and how many */
+	/* Of which directories it was said that entries are left alone, by hash, and of how many. */
+	_Atomic uint32_t told[N_BUCKETS];
 };
 
 int pgofs_catalog_new(const struct pgofs_catalog_config *config, struct pgofs_catalog **ret, struct pgofs_error *err)
@@ -321,7 +321,8 @@ static int join(struct pgofs_catalog *c, struct dir *d, bool bare, struct pgofs_
 	return too_early ? 1 : r;
 }
 
-static int list(struct pgofs_catalog *c, const char *dir, bool bare, struct pgofs_listing **ret, struct pgofs_error *err)
+static int list(struct pgofs_catalog *c, const char *dir, bool bare, struct pgofs_listing **ret,
+		struct pgofs_error *err)
 {
 	PGOFS_LOCKED(&c->mutex);
 	int r;

@@ -10,7 +10,7 @@
  *
  * kinds: plain; labels (as plain, and most samples carry one label or two); pie (as plain, at another address in each
  * process). */
-#include <pgofs/buf.h>
+#include "../fields.h"
 
 #include <errno.h>
 #include <libdeflate.h>
@@ -87,52 +87,16 @@ static void give_up(const char *what)
 	exit(1);
 }
 
-static void add(struct pgofs_buf *b, const void *data, size_t len)
-{
-	int r = pgofs_buf_append(b, data, len);
-
-	if (r < 0) {
-		errno = -r;
-		give_up("buffer");
-	}
-}
-
-static void add_varint(struct pgofs_buf *b, uint64_t value)
-{
-	uint8_t bytes[10];
-	size_t n = 0;
-
-	for (; value >= 128; value >>= 7)
-		bytes[n++] = (uint8_t)value | 128;
-	bytes[n++] = (uint8_t)value;
-	add(b, bytes, n);
-}
-
 static void add_scalar(struct pgofs_buf *b, unsigned tag, uint64_t value)
 {
 	if (value == 0)
 		return;
-	add_varint(b, tag << 3);
-	add_varint(b, value);
-}
-
-static void add_block(struct pgofs_buf *b, unsigned tag, const void *data, size_t len)
-{
-	add_varint(b, tag << 3 | 2);
-	add_varint(b, len);
-	add(b, data, len);
-}
-
-/* Moves a finished message from `from`, which is empty after. */
-static void add_message(struct pgofs_buf *b, unsigned tag, struct pgofs_buf *from)
-{
-	add_block(b, tag, from->data, from->len);
-	from->len = 0;
+	put_number(b, tag, value);
 }
 
 static uint64_t add_string(struct writer *w, const char *text)
 {
-	add_block(&w->strings, 6, text, strlen(text));
+	put_bytes(&w->strings, 6, text, strlen(text));
 	return w->n_strings++;
 }
 
@@ -140,7 +104,7 @@ static void add_value_type(struct writer *w, unsigned tag, const char *type, con
 {
 	add_scalar(&w->part, 1, add_string(w, type));
 	add_scalar(&w->part, 2, add_string(w, unit));
-	add_message(&w->raw, tag, &w->part);
+	put_message(&w->raw, tag, &w->part);
 }
 
 /* The program. Everything about a function follows from its number. */
@@ -209,7 +173,7 @@ static void write_function(struct writer *w, unsigned f, uint64_t round)
 	add_scalar(&w->part, 3, name);
 	add_scalar(&w->part, 4, file_of(w, f, round));
 	add_scalar(&w->part, 5, start_line(f));
-	add_message(&w->raw, 5, &w->part);
+	put_message(&w->raw, 5, &w->part);
 }
 
 static void write_line(struct writer *w, unsigned function, unsigned site)
@@ -218,7 +182,7 @@ static void write_line(struct writer *w, unsigned function, unsigned site)
 
 	add_scalar(&line, 1, function + 1);
 	add_scalar(&line, 2, start_line(function) + 1 + site * 3);
-	add_message(&w->part, 4, &line);
+	put_message(&w->part, 4, &line);
 	pgofs_buf_done(&line);
 }
 
@@ -240,7 +204,7 @@ static uint64_t write_location(struct writer *w, unsigned location, uint64_t rou
 		functions[i - 1] = callee(functions[i], (location + i) % N_SITES);
 	for (unsigned i = 0; i <= n; i++)
 		write_line(w, functions[i], i == n ? location % N_SITES : (location + i) % N_SITES);
-	add_message(&w->raw, 4, &w->part);
+	put_message(&w->raw, 4, &w->part);
 	for (unsigned i = 0; i <= n; i++)
 		write_function(w, functions[i], round);
 	return w->n_locations;
@@ -277,7 +241,7 @@ static void write_label(struct writer *w, uint64_t key, uint64_t value)
 
 	add_scalar(&label, 1, key);
 	add_scalar(&label, 2, value);
-	add_message(&w->part, 3, &label);
+	put_message(&w->part, 3, &label);
 	pgofs_buf_done(&label);
 }
 
@@ -301,13 +265,13 @@ static void write_sample(struct writer *w, uint64_t *state, unsigned number, uin
 	uint64_t count = w->stack_seen[number] & UINT32_MAX;
 
 	for (unsigned i = 0; i < depth; i++)
-		add_varint(&numbers, write_location(w, stack[i], round));
-	add_message(&w->part, 1, &numbers);
+		put_varint(&numbers, write_location(w, stack[i], round));
+	put_message(&w->part, 1, &numbers);
 	add_scalar(&w->part, 2, count);
 	add_scalar(&w->part, 2, count * 10000000);
 	if (label_strings)
 		write_labels(w, state, number, label_strings);
-	add_message(&w->raw, 2, &w->part);
+	put_message(&w->raw, 2, &w->part);
 	pgofs_buf_done(&numbers);
 }
 
@@ -351,7 +315,7 @@ static void write_mapping(struct writer *w)
 	add_scalar(&w->part, 5, add_string(w, "/usr/bin/fleet"));
 	add_scalar(&w->part, 6, add_string(w, "5f0c1a7e93b24d6688aa77bb55cc33dd"));
 	add_scalar(&w->part, 7, 1);
-	add_message(&w->raw, 3, &w->part);
+	put_message(&w->raw, 3, &w->part);
 }
 
 static void write_profile(struct writer *w, enum kind kind, uint64_t seed, uint64_t number)
@@ -372,7 +336,7 @@ static void write_profile(struct writer *w, enum kind kind, uint64_t seed, uint6
 	uint64_t label_strings = kind == LABELS ? write_label_strings(w) : 0;
 	write_samples(w, &state, n_samples, round, label_strings);
 	write_mapping(w);
-	add(&w->raw, w->strings.data, w->strings.len);
+	put_raw(&w->raw, w->strings.data, w->strings.len);
 }
 
 static void save(struct libdeflate_compressor *gzip, const struct pgofs_buf *raw, const char *dir, uint64_t number)

@@ -100,7 +100,6 @@ class Commands(unittest.TestCase):
             self.assertIn("pgofs " + command, words)
             self.assertIn("--help", words)
             self.assertEqual(self.run_pgofs("help", command).stdout.decode(), words)
-            self.assertIn("for what is kept", words) if "-o, --options" in words else None
         self.assertEqual(self.run_pgofs("-V").stdout, self.run_pgofs("--version").stdout)
 
     def test_wrong_usage_is_exit_code_2_and_one_line(self):

@@ -1,6 +1,6 @@
 /* Profiles that are small, or of no unusual form, and would cost a careless merge minutes or gigabytes. The time allowed guards against hanging
  * alone: what is tested for would take many times as long. */
-#include "../../pprof/wire.h"
+#include "../fields.h"
 #include "made.h"
 
 #include <criterion/criterion.h>
@@ -11,26 +11,7 @@
 #define MADE(name) _cleanup_(made_freep) struct made *name
 #define BUF(name)  _cleanup_(pgofs_buf_done) struct pgofs_buf name = PGOFS_BUF(PGOFS_RAW_MAX)
 
-/* ---- fields, where generated code would take for ever to make so many ---- */
-
-static void put_varint(struct pgofs_buf *b, uint64_t v)
-{
-	cr_assert_eq(pgofs_buf_reserve(b, 10), 0);
-	b->len = (size_t)(pgofs_varint_put(b->data + b->len, v) - b->data);
-}
-
-static void put_number(struct pgofs_buf *b, unsigned field, uint64_t v)
-{
-	put_varint(b, field << 3);
-	put_varint(b, v);
-}
-
-static void put_bytes(struct pgofs_buf *b, unsigned field, const void *p, size_t len)
-{
-	put_varint(b, field << 3 | 2);
-	put_varint(b, len);
-	cr_assert_eq(pgofs_buf_append(b, p, len), 0);
-}
+/* ---- messages, where generated code would take for ever to make so many ---- */
 
 static void put_sample(struct pgofs_buf *b, uint64_t leaf, uint64_t caller)
 {
